@@ -1,0 +1,123 @@
+"""`python -m train`: labelled folders in, a run folder with `model.keras` out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from runtime import datasets
+from runtime.datasets import Pair, Source
+from runtime.errors import DataInvalid, RoadmaskError
+from train.settings import Settings
+
+EXAMPLE = """example:
+  python -m train --data cityscapes:/data/cityscapes --data camvid:/data/camvid --out runs/lite
+  python -m train --data cityscapes:/data/cityscapes --data camvid:/data/camvid --out runs/lite --resume
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    defaults = Settings(data=())
+    command = argparse.ArgumentParser(
+        "python -m train", description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.add_argument("--version", action="version", version=f"roadmask {version('roadmask')}")
+    command.add_argument(
+        "--data", action="append", required=True, metavar="KIND:DIR", help="repeat it; one named twice counts twice"
+    )
+    command.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run folder")
+    command.add_argument("--model", default=defaults.model, help="lite or unet (default %(default)s)")
+    command.add_argument("--epochs", type=int, default=defaults.epochs, help="default %(default)s")
+    command.add_argument("--batch", type=int, default=defaults.batch, help="default %(default)s")
+    command.add_argument("--loss", default=defaults.loss, help="cross_entropy, dice or both (default %(default)s)")
+    command.add_argument("--learning-rate", type=float, default=defaults.learning_rate, help="default %(default)s")
+    command.add_argument("--validation-frames", type=int, default=defaults.validation_frames, help="of each data set")
+    command.add_argument("--seed", type=int, default=defaults.seed)
+    command.add_argument("--resume", action="store_true", help="go on from RUN's last whole epoch")
+    return command
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """The settings that the command line asks for.
+
+    Raises:
+        DataInvalid: a value that can't be.
+    """
+    names = ("model", "epochs", "batch", "loss", "learning_rate", "validation_frames", "seed")
+    settings = Settings(data=tuple(arguments.data), **{name: getattr(arguments, name) for name in names})
+    if settings.model not in ("lite", "unet"):
+        raise DataInvalid(f"there is no model '{settings.model}': lite and unet can be trained")
+    if settings.loss not in ("cross_entropy", "dice", "both"):
+        raise DataInvalid(f"there is no loss '{settings.loss}': take cross_entropy, dice or both")
+    for name in ("epochs", "batch"):
+        if getattr(settings, name) < 1:
+            raise DataInvalid(f"--{name} must be at least 1")
+    return settings
+
+
+def gather(settings: Settings) -> tuple[list[Pair], dict[str, list[Pair]]]:
+    """What is trained on, and what is validated on by data set.
+
+    Raises:
+        DataInvalid: a folder that is missing, empty or incomplete.
+    """
+    sources = [Source.parse(text) for text in settings.data]
+    pairs = [pair for source in sources for pair in source.pairs("train")]
+    return pairs, {
+        source.kind: datasets.spread(source.pairs("val"), settings.validation_frames)
+        for source in sources
+        if "val" in source.splits()
+    }
+
+
+def _prepare(out: Path, settings: Settings, *, resume: bool) -> None:
+    """Make the run folder and note the settings; nothing of an older run is overwritten without `--resume`."""
+    stored = out / "run.json"
+    described = json.loads(json.dumps({"roadmask": version("roadmask"), "settings": settings.as_dict()}))
+    if stored.exists():
+        if not resume:
+            raise DataInvalid(f"{out} holds a run already: give another --out, or --resume to go on with it")
+        if json.loads(stored.read_text())["settings"] != described["settings"]:
+            raise DataInvalid(f"{stored} has other settings: --resume goes on with exactly those")
+    out.mkdir(parents=True, exist_ok=True)
+    stored.write_text(json.dumps(described, indent=1))
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Check everything that can be checked, then train."""
+    settings = settings_of(arguments)
+    pairs, validation = gather(settings)
+    _prepare(arguments.out, settings, resume=arguments.resume)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # TensorFlow takes seconds to load: bad input is told before.
+    from train import fit, report  # noqa: PLC0415
+
+    print(f"{len(pairs)} training frames; validation: { {name: len(some) for name, some in validation.items()} }")
+    epochs = fit.train(settings, pairs, validation, arguments.out, resume=arguments.resume)
+    import keras  # noqa: PLC0415
+
+    model = keras.models.load_model(arguments.out / "model.keras", compile=False)
+    report.draw_curves(epochs, arguments.out / "curves.png")
+    shown = [pair for some in validation.values() for pair in datasets.spread(some, 4)]
+    report.draw_samples(model, settings, shown or pairs[:4], arguments.out / "samples.png")
+    print(f"wrote {arguments.out / 'model.keras'}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit status 0, or 2 and one line on bad input."""
+    arguments = parser().parse_args(argv)
+    try:
+        run(arguments)
+    except RoadmaskError as error:
+        print(f"train: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

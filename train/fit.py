@@ -1,0 +1,196 @@
+"""The training loop: steps, moving average, validation after each epoch, checkpoints that continue exactly."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from runtime import datasets, frames, metrics
+from runtime.datasets import Pair
+from runtime.errors import DataInvalid
+from train.loader import Loader
+from train.losses import LOSSES
+from train.models import MODELS
+from train.norm import with_fused_norm
+from train.settings import Settings
+
+
+@dataclass
+class Epoch:
+    """What one epoch gave; a list of them is `metrics.json`."""
+
+    epoch: int
+    """Counted from 1."""
+    loss: float
+    """Mean over the epoch's steps."""
+    learning_rate: float
+    """Of the last step."""
+    seconds: float
+    """Wall clock of the training steps; validation is not in it."""
+    cpu_seconds: float
+    """Processor time of the same, all threads."""
+    validation: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By data set: `iou` by category, `mean_iou`, `frames`."""
+
+
+def learning_rate(settings: Settings, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Linear warm-up from 0, then a half cosine down to 1 % of the peak at the last step."""
+    warmup = min(settings.warmup_steps, steps // 4)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        warmup_target=settings.learning_rate,
+        warmup_steps=warmup,
+        decay_steps=max(1, steps - warmup),
+        alpha=0.01,
+    )
+
+
+class Trainer:
+    """A network in training, its optimizer and the moving average of its weights."""
+
+    def __init__(self, settings: Settings, total_steps: int) -> None:
+        keras.utils.set_random_seed(settings.seed)
+        self.settings = settings
+        self.saved = MODELS[settings.model]()
+        """Holds the moving average whenever it is validated or saved: built-in layers only."""
+        self.model = with_fused_norm(self.saved)
+        self.schedule = learning_rate(settings, total_steps)
+        self.optimizer = keras.optimizers.AdamW(self.schedule, weight_decay=settings.weight_decay)
+        self.optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+        self.optimizer.build(self.model.trainable_variables)
+        self.average = [tf.Variable(value, trainable=False) for value in self.model.get_weights()]
+        self._loss = LOSSES[settings.loss]
+        self._weights = tf.constant(settings.class_weights, tf.float32)
+        self._predict = tf.function(
+            lambda image: tf.argmax(self.saved(image, training=False), -1) + 1, reduce_retracing=True
+        )
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def step(self, images: tf.Tensor, truths: tf.Tensor) -> tf.Tensor:
+        """One optimizer step on a batch; gives the loss."""
+        with tf.GradientTape() as tape:
+            logits = self.model(tf.cast(images, tf.float32), training=True)
+            loss = self._loss(truths, logits, self._weights)
+        variables = self.model.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        # The average starts short, (1 + n) / (10 + n), so that it soon forgets the random start.
+        done = tf.cast(self.optimizer.iterations, tf.float32)
+        keep = tf.minimum(self.settings.ema, (1 + done) / (10 + done))
+        for average, variable in zip(self.average, self.model.variables, strict=True):
+            average.assign_sub((1 - keep) * (average - variable))
+        return loss
+
+    def publish(self) -> None:
+        """Put the moving average into `saved`."""
+        self.saved.set_weights([average.numpy() for average in self.average])
+
+    def predict(self, image: frames.Frame) -> frames.Mask:
+        """The mask of a network input, by the weights that `publish` put in place."""
+        return np.asarray(self._predict(tf.cast(image[None], tf.float32))[0], np.uint8)
+
+    def state(self) -> list[Any]:
+        """Every variable that the next step depends on, in a fixed order."""
+        return [*self.model.variables, *self.optimizer.variables, *self.average]
+
+    def write_checkpoint(self, path: Path, epochs_done: int) -> None:
+        """All state after `epochs_done` epochs, in one file that is there whole or not at all."""
+        arrays = {f"v{index}": np.asarray(variable) for index, variable in enumerate(self.state())}
+        part = path.with_suffix(".part.npz")
+        np.savez(part, epochs_done=epochs_done, **arrays)
+        os.replace(part, path)
+
+    def read_checkpoint(self, path: Path) -> int:
+        """Take over the state of a checkpoint; gives the epochs done.
+
+        Raises:
+            DataInvalid: the file is broken or belongs to another model.
+        """
+        try:
+            with np.load(path) as stored:
+                for index, variable in enumerate(self.state()):
+                    variable.assign(stored[f"v{index}"])
+                return int(stored["epochs_done"])
+        except (OSError, KeyError, ValueError) as error:
+            raise DataInvalid(f"{path} is no checkpoint of this model: {error}") from error
+
+
+def validate(trainer: Trainer, pairs: Iterable[Pair]) -> metrics.Confusion:
+    """The confusion matrix at the truths' own size, frames fitted as in serving."""
+    confusion = metrics.Confusion()
+    for pair in pairs:
+        frame, truth = datasets.read(pair, scored_only=True)
+        where = frames.plan(*truth.shape, trainer.settings.geometry)
+        confusion.add(truth, frames.restore(trainer.predict(frames.fit(frame, where)), where))
+    return confusion
+
+
+def _run_epoch(trainer: Trainer, loader: Loader, number: int, writer: Any, progress: Progress) -> Epoch:
+    task = progress.add_task(f"epoch {number + 1}/{trainer.settings.epochs}", total=loader.steps, loss="")
+    wall, processor, losses = time.monotonic(), time.process_time(), []
+    for images, truths in loader.epoch(number):
+        loss = float(trainer.step(images, truths))
+        losses.append(loss)
+        progress.update(task, advance=1, loss=f"loss {np.mean(losses[-50:]):.3f}")
+        with writer.as_default(step=int(trainer.optimizer.iterations)):
+            tf.summary.scalar("loss", loss)
+    rate = float(trainer.schedule(trainer.optimizer.iterations))
+    return Epoch(
+        number + 1, float(np.mean(losses)), rate, time.monotonic() - wall, time.process_time() - processor
+    )
+
+
+def _bars() -> Progress:
+    columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, TextColumn("{task.fields[loss]}"))
+
+
+def train(
+    settings: Settings, pairs: list[Pair], validation: dict[str, list[Pair]], out: Path, *, resume: bool
+) -> list[Epoch]:
+    """Train and leave `model.keras`, `metrics.json`, `checkpoint.npz` and `tensorboard/` in `out`.
+
+    `model.keras` is the moving average after the last epoch that is done.
+
+    Args:
+        settings: the run.
+        pairs: what is trained on.
+        validation: by data set's name, what is validated on.
+        out: an existing folder.
+        resume: go on from `checkpoint.npz` if it is there.
+    """
+    loader = Loader(pairs, settings)
+    trainer = Trainer(settings, loader.steps * settings.epochs)
+    checkpoint, history = out / "checkpoint.npz", out / "metrics.json"
+    done, epochs = 0, []
+    if resume and checkpoint.exists():
+        done = trainer.read_checkpoint(checkpoint)
+        epochs = [Epoch(**row) for row in json.loads(history.read_text())[:done]]
+    writer = tf.summary.create_file_writer(str(out / "tensorboard"))
+    for number in range(done, settings.epochs):
+        with _bars() as progress:
+            epoch = _run_epoch(trainer, loader, number, writer, progress)
+        trainer.publish()
+        for name, some in validation.items():
+            confusion = validate(trainer, some)
+            mean = confusion.mean_iou()
+            epoch.validation[name] = {"iou": confusion.iou(), "mean_iou": mean, "frames": len(some)}
+            with writer.as_default(step=int(trainer.optimizer.iterations)):
+                tf.summary.scalar(f"mean_iou/{name}", mean or 0.0)
+        epochs.append(epoch)
+        trainer.saved.save(out / "model.keras")
+        history.write_text(json.dumps([asdict(row) for row in epochs], indent=1))
+        trainer.write_checkpoint(checkpoint, number + 1)
+        scores = " ".join(f"{name} {row['mean_iou']:.4f}" for name, row in epoch.validation.items())
+        print(f"epoch {number + 1}: loss {epoch.loss:.4f}, {epoch.seconds:.0f} s, mean IoU {scores}", flush=True)
+    trainer.publish()
+    return epochs

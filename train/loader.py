@@ -1,0 +1,84 @@
+"""Batches streamed from disk: what is in memory is a few batches, whatever the size of the data set.
+
+Threads read ahead on all cores: decoding and OpenCV release the interpreter lock. Order and augmentation follow from
+(seed, epoch, position) alone, so an interrupted run goes on with exactly the samples that it would have had.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime import datasets
+from runtime.datasets import Pair
+from runtime.errors import DataInvalid
+from runtime.frames import Frame, Mask
+from train import augment
+from train.settings import Settings
+
+Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
+"""Frames, uint8 batch x h x w x 3 RGB; truths, uint8 batch x h x w category ids."""
+
+AHEAD = 3
+"""Batches that are prepared before they are asked for: rides out one slow read, costs 3 MB each."""
+
+
+def cores() -> int:
+    """The cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Loader:
+    """Training batches of a list of pairs."""
+
+    def __init__(self, pairs: list[Pair], settings: Settings) -> None:
+        """Args:
+            pairs: at least one batch of them.
+            settings: batch, seed, augmentation and geometry are read.
+
+        Raises:
+            DataInvalid: fewer pairs than a batch holds.
+        """
+        if len(pairs) < settings.batch:
+            raise DataInvalid(f"{len(pairs)} frames are fewer than one batch of {settings.batch}")
+        self._pairs = pairs
+        self._settings = settings
+        self.steps = len(pairs) // settings.batch
+        """Batches an epoch; what does not fill the last one waits for another epoch's order."""
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of epoch `number`, counted from 0.
+
+        Raises:
+            DataInvalid: a pair is broken, told when its batch is reached.
+        """
+        order = np.random.default_rng((self._settings.seed, number)).permutation(len(self._pairs))
+        size = self._settings.batch
+        with ThreadPoolExecutor(cores(), thread_name_prefix="loader") as pool:
+            waiting: deque[list[Future[tuple[Frame, Mask]]]] = deque()
+            try:
+                for step in range(self.steps):
+                    chosen = order[step * size : (step + 1) * size]
+                    waiting.append([pool.submit(self._sample, number, int(index)) for index in chosen])
+                    if len(waiting) > AHEAD:
+                        yield _stack(waiting.popleft())
+                while waiting:
+                    yield _stack(waiting.popleft())
+            finally:
+                for future in (future for batch in waiting for future in batch):
+                    future.cancel()
+
+    def _sample(self, epoch: int, index: int) -> tuple[Frame, Mask]:
+        frame, truth = datasets.read(self._pairs[index])
+        rng = np.random.default_rng((self._settings.seed, epoch, index))
+        return augment.sample(frame, truth, self._settings.augmentation, self._settings.geometry, rng)
+
+
+def _stack(samples: list[Future[tuple[Frame, Mask]]]) -> Batch:
+    frames, truths = zip(*(future.result() for future in samples), strict=True)
+    return np.stack(frames), np.stack(truths)

@@ -1,0 +1,45 @@
+"""Batch normalisation by TensorFlow's fused kernel, for the time of training only.
+
+Keras 3 computes it from elementary operations, which on a CPU costs a third of the training step (measured: 1.12 s
+against 0.72 s a step of `lite`, batch 8, two cores). The saved model keeps Keras' own layer.
+"""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+from keras.layers import BatchNormalization
+
+
+class FusedBatchNormalization(BatchNormalization):  # type: ignore[misc]  # keras carries no types
+    """As BatchNormalization over the last axis; the moving variance is of the unbiased sample variance."""
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: None = None) -> tf.Tensor:
+        del mask
+        normalise = tf.compat.v1.nn.fused_batch_norm
+        if not training:
+            return normalise(
+                inputs,
+                self.gamma,
+                self.beta,
+                mean=self.moving_mean,
+                variance=self.moving_variance,
+                epsilon=self.epsilon,
+                is_training=False,
+            )[0]
+        outputs, mean, variance = normalise(inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True)[:3]
+        self.moving_mean.assign(self.moving_mean * self.momentum + mean * (1 - self.momentum))
+        self.moving_variance.assign(self.moving_variance * self.momentum + variance * (1 - self.momentum))
+        return outputs
+
+
+def with_fused_norm(model: keras.Model) -> keras.Model:
+    """The same network and weights with the fused layer; `get_weights` of both have the same order."""
+
+    def fuse(layer: keras.layers.Layer) -> keras.layers.Layer:
+        kind = FusedBatchNormalization if type(layer) is BatchNormalization else type(layer)
+        return kind.from_config(layer.get_config())
+
+    fused = keras.models.clone_model(model, clone_function=fuse)
+    fused.set_weights(model.get_weights())
+    return fused

@@ -1,0 +1,71 @@
+"""What a training run is made of: one frozen dataclass, stored as `run.json` beside the model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from runtime.frames import Geometry
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How a frame and its mask are varied. Probabilities are 0..1 a sample."""
+
+    crop: tuple[int, int] = (256, 384)
+    """Height and width of a training sample: a sixth of the network's input, so a batch of 8 stays cheap."""
+    scale: tuple[float, float] = (0.375, 1.125)
+    """Size relative to the frame as the network will see it (fitted to the pixel budget), drawn evenly. Half and less
+    stands for distant scenes and other lenses, 1 is what serving does and lies inside the range on purpose."""
+    aspect: float = 0.15
+    """The width is stretched by up to this share either way: cameras whose pixels are not square."""
+    flip: float = 0.5
+    """Streets are as likely mirrored: left-hand traffic."""
+    colour: float = 0.8
+    """Brightness, contrast, saturation and white balance of other cameras."""
+    exposure: float = 0.2
+    """Gamma from 0.5 to 2: dusk, tunnels, low sun."""
+    blur: float = 0.15
+    """Gaussian or motion blur of up to 2 pixels' sigma or 9 pixels' length: dirt, focus, vibration."""
+    noise: float = 0.15
+    """Gaussian noise of up to 20 of 255: high gain at night."""
+    jpeg: float = 0.15
+    """JPEG of quality 20 to 80: links with little bandwidth."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One training run."""
+
+    data: tuple[str, ...]
+    """`KIND:DIR`, each; one that is named twice is read twice an epoch."""
+    model: str = "lite"
+    """A name of `train.models.MODELS`."""
+    epochs: int = 9
+    """With 3,300 frames an epoch; the curve is still rising slowly then, for an hour on two cores."""
+    batch: int = 8
+    """Large enough for batch norm, small enough for two cores' caches."""
+    learning_rate: float = 1.5e-3
+    """AdamW's peak; 2e-3 was no better and 1e-3 slower in trials of a few epochs."""
+    weight_decay: float = 0.01
+    """AdamW's usual; kernels only."""
+    warmup_steps: int = 200
+    """Batch norm and the fresh decoder settle before the pretrained encoder is moved fast."""
+    ema: float = 0.995
+    """Exponential moving average of the weights: the model that is validated and saved. About the last 200 steps."""
+    loss: str = "both"
+    """A name of `train.losses.LOSSES`."""
+    class_weights: tuple[float, ...] = (0.7, 0.8, 2.0, 0.9, 1.3, 2.2, 1.1)
+    """Of the categories 1 to 7 in the cross-entropy: about (median share / share) ** 0.35 of Cityscapes' pixels, which
+    lifts object (1.8 %) and human (1.2 %) without flooding the frame with them."""
+    validation_frames: int = 100
+    """Validated after each epoch, of each data set, evenly spread; `runtime evaluate` scores all of them."""
+    seed: int = 0
+    """Decides order, crops and augmentation; sample i of epoch e is the same in every run."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    geometry: Geometry = field(default_factory=Geometry)
+    """How frames will be fitted in serving; training's scales are relative to it, and the contract carries it on."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as JSON can hold them."""
+        return asdict(self)
