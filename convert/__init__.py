@@ -1,0 +1,1 @@
+"""`model.keras` in, `model.onnx` out: a file that is its own contract."""

@@ -71,9 +71,8 @@ class Trainer:
         self.average = [tf.Variable(value, trainable=False) for value in self.model.get_weights()]
         self._loss = LOSSES[settings.loss]
         self._weights = tf.constant(settings.class_weights, tf.float32)
-        self._predict = tf.function(
-            lambda image: tf.argmax(self.saved(image, training=False), -1) + 1, reduce_retracing=True
-        )
+        # One trace a size: Keras' bilinear upsampling does not take a height and width that are not known yet.
+        self._predict = tf.function(lambda image: tf.argmax(self.saved(image, training=False), -1) + 1)
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def step(self, images: tf.Tensor, truths: tf.Tensor) -> tf.Tensor:
@@ -154,6 +153,12 @@ def _bars() -> Progress:
     return Progress(*columns, TextColumn("{task.fields[loss]}"))
 
 
+def _write_history(path: Path, epochs: list[Epoch]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps([asdict(row) for row in epochs], indent=1))
+    os.replace(part, path)
+
+
 def train(
     settings: Settings, pairs: list[Pair], validation: dict[str, list[Pair]], out: Path, *, resume: bool
 ) -> list[Epoch]:
@@ -179,17 +184,18 @@ def train(
     for number in range(done, settings.epochs):
         with _bars() as progress:
             epoch = _run_epoch(trainer, loader, number, writer, progress)
+        epochs.append(epoch)
         trainer.publish()
+        trainer.saved.save(out / "model.keras")
+        _write_history(history, epochs)
+        # Before validation: whatever interrupts that, the epoch's work is kept.
+        trainer.write_checkpoint(checkpoint, number + 1)
         for name, some in validation.items():
             confusion = validate(trainer, some)
-            mean = confusion.mean_iou()
-            epoch.validation[name] = {"iou": confusion.iou(), "mean_iou": mean, "frames": len(some)}
+            epoch.validation[name] = {"iou": confusion.iou(), "mean_iou": confusion.mean_iou(), "frames": len(some)}
             with writer.as_default(step=int(trainer.optimizer.iterations)):
-                tf.summary.scalar(f"mean_iou/{name}", mean or 0.0)
-        epochs.append(epoch)
-        trainer.saved.save(out / "model.keras")
-        history.write_text(json.dumps([asdict(row) for row in epochs], indent=1))
-        trainer.write_checkpoint(checkpoint, number + 1)
+                tf.summary.scalar(f"mean_iou/{name}", confusion.mean_iou() or 0.0)
+        _write_history(history, epochs)
         scores = " ".join(f"{name} {row['mean_iou']:.4f}" for name, row in epoch.validation.items())
         print(f"epoch {number + 1}: loss {epoch.loss:.4f}, {epoch.seconds:.0f} s, mean IoU {scores}", flush=True)
     trainer.publish()

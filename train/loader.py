@@ -6,7 +6,6 @@ Threads read ahead on all cores: decoding and OpenCV release the interpreter loc
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
-from runtime import datasets
+from runtime import cores, datasets
 from runtime.datasets import Pair
 from runtime.errors import DataInvalid
 from runtime.frames import Frame, Mask
@@ -27,10 +26,6 @@ Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 AHEAD = 3
 """Batches that are prepared before they are asked for: rides out one slow read, costs 3 MB each."""
 
-
-def cores() -> int:
-    """The cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Loader:
@@ -59,7 +54,7 @@ class Loader:
         """
         order = np.random.default_rng((self._settings.seed, number)).permutation(len(self._pairs))
         size = self._settings.batch
-        with ThreadPoolExecutor(cores(), thread_name_prefix="loader") as pool:
+        with ThreadPoolExecutor(cores.available(), thread_name_prefix="loader") as pool:
             waiting: deque[list[Future[tuple[Frame, Mask]]]] = deque()
             try:
                 for step in range(self.steps):

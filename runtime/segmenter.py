@@ -1,0 +1,76 @@
+"""A model file at work: frames in, masks out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime import contract, frames, providers
+from runtime.contract import Contract
+from runtime.errors import ModelInvalid
+from runtime.frames import Frame, Mask
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+
+class Segmenter:
+    """Segments frames of any size. Safe to share between threads."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, promised: Contract, name: str, provider: str) -> None:
+        self._session = session
+        self.contract = promised
+        self.name = name
+        """The file's stem: `accurate-int8`."""
+        self.provider = provider
+        """Short name of the execution provider that was asked for first."""
+
+    @classmethod
+    def load(cls, path: Path, providers_wanted: tuple[str, ...] = ("cpu",), threads: int | None = None) -> Segmenter:
+        """The model of a file.
+
+        Args:
+            path: an `.onnx` file that `python -m convert` made.
+            providers_wanted: short names of execution providers, in order of preference.
+            threads: None takes the cores that this process may use.
+
+        Raises:
+            ModelInvalid: no model, or its contract is missing or does not hold.
+            ProviderUnavailable: a provider that is not there.
+        """
+        session = providers.open_session(path, providers_wanted, threads)
+        try:
+            promised = Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
+            promised.check_graph(
+                {tensor.name: (tensor.type, tensor.shape) for tensor in session.get_inputs()},
+                {tensor.name: (tensor.type, tensor.shape) for tensor in session.get_outputs()},
+            )
+        except ModelInvalid as error:
+            raise ModelInvalid(f"{path}: {error}") from error
+        return cls(session, promised, path.stem, providers_wanted[0])
+
+    def plan(self, frame: Frame) -> frames.Fit:
+        """How this frame will lie in the network's input."""
+        return frames.plan(frame.shape[0], frame.shape[1], self.contract.geometry)
+
+    def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Network inputs to network outputs: uint8 batch x h x w x 3 to uint8 batch x h x w, ids 1..7."""
+        masks: npt.NDArray[np.uint8] = self._session.run([contract.OUTPUT], {contract.INPUT: images})[0]
+        return masks
+
+    def segment(self, frame: Frame) -> Mask:
+        """The mask of a frame: uint8 H x W, ids 1..7, at the frame's own size.
+
+        Args:
+            frame: uint8 H x W x 3, RGB.
+
+        Raises:
+            ValueError: another dtype or shape.
+        """
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+            raise ValueError(f"a frame is uint8 H x W x 3, this is {frame.dtype} {frame.shape}")
+        where = self.plan(frame)
+        return frames.restore(self.infer(frames.fit(frame, where)[None])[0], where)
