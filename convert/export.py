@@ -14,7 +14,7 @@ from runtime.errors import DataInvalid
 from runtime.frames import Geometry
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-import keras  # noqa: E402  TensorFlow reads its log level while it is imported
+import keras
 
 OPSET = 15
 """What tf2onnx writes cleanly for these networks, and every runtime that we know of reads."""
@@ -32,12 +32,12 @@ def read_model(path: Path) -> keras.Model:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras raises what its reader trips over: OSError, ValueError, KeyError, TypeError
         raise DataInvalid(f"{path} is no Keras model: {str(error).splitlines()[0]}") from error
-    shapes = (getattr(model, "input_shape", None), getattr(model, "output_shape", None))
-    scored = len(categories.SCORED)
-    if not all(isinstance(shape, tuple) and len(shape) == 4 for shape in shapes):
-        raise DataInvalid(f"{path} is no segmentation model: its shapes are {shapes[0]} -> {shapes[1]}")
-    if shapes[0][3] != 3 or shapes[1][3] != scored:
-        raise DataInvalid(f"{path} turns {shapes[0][3]} channels into {shapes[1][3]}, not 3 into {scored} logits")
+    for name, shape, channels in (
+        ("input", getattr(model, "input_shape", None), 3),
+        ("output", getattr(model, "output_shape", None), len(categories.SCORED)),
+    ):
+        if not isinstance(shape, tuple) or len(shape) != 4 or shape[3] != channels:
+            raise DataInvalid(f"{path} is no segmentation model: its {name} is {shape}, not (.., .., .., {channels})")
     return model
 
 

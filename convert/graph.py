@@ -95,9 +95,16 @@ def gmac(model: onnx.ModelProto, height: int, width: int) -> float:
         for value in (*inferred.value_info, *inferred.output)
     }
     weights = {tensor.name: list(tensor.dims) for tensor in inferred.initializer}
-    weights |= {node.output[0]: weights[node.input[0]] for node in inferred.node if node.op_type == "DequantizeLinear" and node.input[0] in weights}
-    return sum(
-        float(np.prod(shapes[node.output[0]][2:])) * float(np.prod(weights[node.input[1]]))
+    weights |= {
+        node.output[0]: weights[node.input[0]]
         for node in inferred.node
-        if node.op_type == "Conv"
-    ) / 1e9
+        if node.op_type == "DequantizeLinear" and node.input[0] in weights
+    }
+    return (
+        sum(
+            float(np.prod(shapes[node.output[0]][2:])) * float(np.prod(weights[node.input[1]]))
+            for node in inferred.node
+            if node.op_type == "Conv"
+        )
+        / 1e9
+    )

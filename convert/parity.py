@@ -34,6 +34,9 @@ class Agreement:
     worst: float
     """The same of the frame that agrees least."""
 
+    def __str__(self) -> str:
+        return f"{self.share:.4%} of the pixels equal over {self.frames} frames, {self.worst:.4%} in the worst"
+
 
 def keras_segment(model: keras.Model, geometry: Geometry) -> Callable[[Frame], Mask]:
     """The trained model as a function from frame to mask, fitted as in serving."""
@@ -65,7 +68,17 @@ def gate(found: Agreement, least: float, what: str) -> None:
         ParityFailed: fewer equal pixels than `least`.
     """
     if found.share < least:
+        raise ParityFailed(f"{what}: {found}; at least {least:.2%} is asked, so nothing was written")
+
+
+def gate_loss(lost: float, kind: str) -> None:
+    """Let int8's loss of mean category IoU on a data set through, or not.
+
+    Raises:
+        ParityFailed: it is more than INT8_LOSS.
+    """
+    print(f"int8 loses {lost:.4f} mean category IoU on {kind}")
+    if lost > INT8_LOSS:
         raise ParityFailed(
-            f"{what} agree in {found.share:.4%} of the pixels of {found.frames} frames, "
-            f"at least {least:.2%} is asked (worst frame {found.worst:.4%}): nothing was written"
+            f"int8 loses {lost:.4f} mean category IoU on {kind}, at most {INT8_LOSS} may be lost: nothing was written"
         )

@@ -1,0 +1,1 @@
+"""The web page: an HTTP client of the API, like any other."""

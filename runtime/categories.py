@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 
-
 @dataclass(frozen=True)
 class Category:
     """One row of the table."""
@@ -71,15 +70,24 @@ FROM_LABEL_ID: npt.NDArray[np.uint8] = _look_up(scored_only=False)
 """uint8 256: `FROM_LABEL_ID[label_ids]` gives category ids, or UNKNOWN."""
 
 SCORED_FROM_LABEL_ID: npt.NDArray[np.uint8] = _look_up(scored_only=True)
-"""As FROM_LABEL_ID, with the labels that Cityscapes does not score turned into void: the ground truth of an evaluation."""
+"""As FROM_LABEL_ID, with the labels that Cityscapes does not score turned into void: an evaluation's ground truth."""
 
-CAMVID_NAMES = (
-    "sky building pole road pavement tree sign fence car pedestrian bicyclist unlabelled"
-).split()
-"""The 12 classes of CamVid in the SegNet layout, by id."""
-
-_CAMVID_CATEGORIES = "sky construction object flat flat nature object construction vehicle human human void".split()
+_CAMVID: tuple[tuple[str, str], ...] = (
+    ("sky", "sky"),
+    ("building", "construction"),
+    ("pole", "object"),
+    ("road", "flat"),
+    ("pavement", "flat"),
+    ("tree", "nature"),
+    ("sign", "object"),
+    ("fence", "construction"),
+    ("car", "vehicle"),
+    ("pedestrian", "human"),
+    ("bicyclist", "human"),
+    ("unlabelled", "void"),
+)
+"""The 12 classes of CamVid in the SegNet layout, in the order of their ids, and the category of each."""
 
 FROM_CAMVID_ID: npt.NDArray[np.uint8] = np.full(256, UNKNOWN, np.uint8)
 """uint8 256: `FROM_CAMVID_ID[ids]` gives category ids, or UNKNOWN."""
-FROM_CAMVID_ID[: len(CAMVID_NAMES)] = [NAMES.index(name) for name in _CAMVID_CATEGORIES]
+FROM_CAMVID_ID[: len(_CAMVID)] = [NAMES.index(category) for _, category in _CAMVID]

@@ -27,6 +27,9 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 # Pillow judges sizes by a global of its own, and only warns at first; ours are told per call, before decoding.
 Image.MAX_IMAGE_PIXELS = None
+# Pillow warns of odd metadata in a frame that it decodes all the same: nothing that anyone here could act on. Once for
+# the process, because warnings.catch_warnings is not safe among threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,10 @@ def probe(data: bytes, limits: Limits) -> Image.Image:
     if len(data) > limits.max_bytes:
         raise FrameTooLarge(f"the image has {len(data)} bytes, the limit is {limits.max_bytes}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise FrameUndecodable("not an image that is read here: send JPEG, PNG, WebP, BMP or TIFF") from None
-    except Exception as error:  # noqa: BLE001  Pillow's readers raise whatever a broken header makes them trip over
+    except Exception as error:
         raise FrameUndecodable(f"the image's header is broken: {error}") from error
     if image.width * image.height > limits.max_pixels:
         raise FrameTooLarge(
@@ -89,11 +90,9 @@ def decode(data: bytes, limits: Limits | None = None) -> npt.NDArray[np.uint8]:
     """
     image = probe(data, limits or Limits())
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image.load()
-            return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
-    except Exception as error:  # noqa: BLE001  a corrupt stream surfaces as OSError, SyntaxError, ValueError, struct.error...
+        image.load()
+        return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+    except Exception as error:
         raise FrameUndecodable(f"the {image.format} image is truncated or corrupt: {error}") from error
 
 
@@ -142,5 +141,5 @@ def decode_mask(data: bytes) -> npt.NDArray[np.uint8]:
         raise FrameUndecodable(f"a mask has one channel of 8 bits, this image is {image.mode}")
     try:
         return np.array(image, np.uint8)
-    except Exception as error:  # noqa: BLE001  as in decode
+    except Exception as error:
         raise FrameUndecodable(f"the mask is truncated or corrupt: {error}") from error

@@ -58,7 +58,9 @@ class Contract:
             ModelInvalid: it is missing, malformed, of another version, or of other categories.
         """
         if KEY not in metadata:
-            raise ModelInvalid(f"the model carries no contract (metadata '{KEY}'): make the file with python -m convert")
+            raise ModelInvalid(
+                f"the model carries no contract (metadata '{KEY}'): make the file with python -m convert"
+            )
         try:
             stored = json.loads(metadata[KEY])
             if stored["version"] != VERSION:
@@ -79,7 +81,9 @@ class Contract:
         if names != [(category.id, category.name) for category in categories.CATEGORIES]:
             raise ModelInvalid(f"the contract's categories are {names}, not the 8 of Cityscapes")
         if contract.precision not in PRECISIONS:
-            raise ModelInvalid(f"the contract's precision is '{contract.precision}', not one of {', '.join(PRECISIONS)}")
+            raise ModelInvalid(
+                f"the contract's precision is '{contract.precision}', not one of {', '.join(PRECISIONS)}"
+            )
         contract.check_geometry()
         return contract
 

@@ -49,9 +49,12 @@ def _share(value: float | None) -> str:
 
 
 def table(rows: dict[str, dict[str, Any]]) -> Table:
-    """Summaries by name, for people."""
-    shown = Table("", "frames", "mean IoU", "accuracy", *(categories.NAMES[i] for i in categories.SCORED))
-    for name, row in rows.items():
-        shares = (row["mean_iou"], row["accuracy"], *row["iou"].values())
-        shown.add_row(name, str(row["frames"]), *map(_share, shares))
+    """Summaries by name, for people: a column each."""
+    shown = Table("IoU of", *rows)
+    for name in (categories.NAMES[i] for i in categories.SCORED):
+        shown.add_row(name, *(_share(row["iou"][name]) for row in rows.values()))
+    shown.add_section()
+    shown.add_row("mean", *(_share(row["mean_iou"]) for row in rows.values()))
+    shown.add_row("accuracy", *(_share(row["accuracy"]) for row in rows.values()))
+    shown.add_row("frames", *(str(row["frames"]) for row in rows.values()))
     return shown

@@ -62,8 +62,8 @@ def _padded(side: int, stride: int) -> int:
 def plan(frame_height: int, frame_width: int, geometry: Geometry) -> Fit:
     """Where a frame of this size lies in the network's input.
 
-    Of all scales at which the padded input stays in the budget (exactly `geometry.fixed` where that is set), the largest
-    one, but at most `max_upscale`. Deterministic, and cached by size.
+    Of all scales at which the padded input stays in the budget (exactly `geometry.fixed` where that is set), the
+    largest one, but at most `max_upscale`. Deterministic, and cached by size.
 
     Raises:
         ValueError: a side below 1, or a budget that does not hold one stride x stride block.
@@ -111,7 +111,7 @@ def resize_mask(mask: Mask, height: int, width: int) -> Mask:
 
 
 def fit(frame: Frame, where: Fit) -> Frame:
-    """The network's input, uint8 `where.height` x `where.width` x 3, of a frame of the size that `where` was made for."""
+    """The network's input, uint8 `where.height` x `where.width` x 3; the frame has the size that `where` is for."""
     content = resize(frame, where.content_height, where.content_width)
     bottom, right = where.height - where.content_height, where.width - where.content_width
     if bottom or right:

@@ -23,7 +23,12 @@ NAMES = {
 }
 """Short name to onnxruntime's."""
 
-PACKAGES = {"cpu": "onnxruntime", "cuda": "onnxruntime-gpu", "tensorrt": "onnxruntime-gpu", "openvino": "onnxruntime-openvino"}
+PACKAGES = {
+    "cpu": "onnxruntime",
+    "cuda": "onnxruntime-gpu",
+    "tensorrt": "onnxruntime-gpu",
+    "openvino": "onnxruntime-openvino",
+}
 """Short name to the package that brings it."""
 
 MAX_THREADS = 1024
@@ -59,9 +64,7 @@ def parse(text: str) -> tuple[str, ...]:
     return names
 
 
-def open_session(
-    path: Path, names: tuple[str, ...], threads: int | None = None
-) -> onnxruntime.InferenceSession:
+def open_session(path: Path, names: tuple[str, ...], threads: int | None = None) -> onnxruntime.InferenceSession:
     """A session of a model file on the providers that were asked for, and no other.
 
     Args:

@@ -12,6 +12,7 @@ from pathlib import Path
 from runtime import datasets
 from runtime.datasets import Pair, Source
 from runtime.errors import DataInvalid, RoadmaskError
+from train.loader import Loader
 from train.settings import Settings
 
 EXAMPLE = """example:
@@ -92,13 +93,14 @@ def run(arguments: argparse.Namespace) -> None:
     """Check everything that can be checked, then train."""
     settings = settings_of(arguments)
     pairs, validation = gather(settings)
+    loader = Loader(pairs, settings)
     _prepare(arguments.out, settings, resume=arguments.resume)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # TensorFlow takes seconds to load: bad input is told before.
     from train import fit, report  # noqa: PLC0415
 
     print(f"{len(pairs)} training frames; validation: { {name: len(some) for name, some in validation.items()} }")
-    epochs = fit.train(settings, pairs, validation, arguments.out, resume=arguments.resume)
+    epochs = fit.train(settings, loader, validation, arguments.out, resume=arguments.resume)
     import keras  # noqa: PLC0415
 
     model = keras.models.load_model(arguments.out / "model.keras", compile=False)

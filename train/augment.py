@@ -17,9 +17,7 @@ from train.settings import Augmentation
 Generator = np.random.Generator
 
 
-def sample(
-    frame: Frame, truth: Mask, how: Augmentation, geometry: Geometry, rng: Generator
-) -> tuple[Frame, Mask]:
+def sample(frame: Frame, truth: Mask, how: Augmentation, geometry: Geometry, rng: Generator) -> tuple[Frame, Mask]:
     """One training sample of the crop's size: uint8 h x w x 3 RGB and uint8 h x w category ids (void where padded)."""
     frame, truth = _crop(frame, truth, how, geometry, rng)
     if rng.random() < how.flip:

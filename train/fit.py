@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -103,10 +102,10 @@ class Trainer:
 
     def write_checkpoint(self, path: Path, epochs_done: int) -> None:
         """All state after `epochs_done` epochs, in one file that is there whole or not at all."""
-        arrays = {f"v{index}": np.asarray(variable) for index, variable in enumerate(self.state())}
+        arrays: dict[str, Any] = {f"v{index}": np.asarray(variable) for index, variable in enumerate(self.state())}
         part = path.with_suffix(".part.npz")
-        np.savez(part, epochs_done=epochs_done, **arrays)
-        os.replace(part, path)
+        np.savez(part, **arrays, epochs_done=epochs_done)
+        part.replace(path)
 
     def read_checkpoint(self, path: Path) -> int:
         """Take over the state of a checkpoint; gives the epochs done.
@@ -143,9 +142,7 @@ def _run_epoch(trainer: Trainer, loader: Loader, number: int, writer: Any, progr
         with writer.as_default(step=int(trainer.optimizer.iterations)):
             tf.summary.scalar("loss", loss)
     rate = float(trainer.schedule(trainer.optimizer.iterations))
-    return Epoch(
-        number + 1, float(np.mean(losses)), rate, time.monotonic() - wall, time.process_time() - processor
-    )
+    return Epoch(number + 1, float(np.mean(losses)), rate, time.monotonic() - wall, time.process_time() - processor)
 
 
 def _bars() -> Progress:
@@ -156,11 +153,11 @@ def _bars() -> Progress:
 def _write_history(path: Path, epochs: list[Epoch]) -> None:
     part = path.with_suffix(".part")
     part.write_text(json.dumps([asdict(row) for row in epochs], indent=1))
-    os.replace(part, path)
+    part.replace(path)
 
 
 def train(
-    settings: Settings, pairs: list[Pair], validation: dict[str, list[Pair]], out: Path, *, resume: bool
+    settings: Settings, loader: Loader, validation: dict[str, list[Pair]], out: Path, *, resume: bool
 ) -> list[Epoch]:
     """Train and leave `model.keras`, `metrics.json`, `checkpoint.npz` and `tensorboard/` in `out`.
 
@@ -168,12 +165,11 @@ def train(
 
     Args:
         settings: the run.
-        pairs: what is trained on.
+        loader: what is trained on.
         validation: by data set's name, what is validated on.
         out: an existing folder.
         resume: go on from `checkpoint.npz` if it is there.
     """
-    loader = Loader(pairs, settings)
     trainer = Trainer(settings, loader.steps * settings.epochs)
     checkpoint, history = out / "checkpoint.npz", out / "metrics.json"
     done, epochs = 0, []

@@ -27,7 +27,6 @@ AHEAD = 3
 """Batches that are prepared before they are asked for: rides out one slow read, costs 3 MB each."""
 
 
-
 class Loader:
     """Training batches of a list of pairs."""
 

@@ -130,4 +130,7 @@ def units(tensors: dict[str, npt.NDArray[Any]]) -> Iterator[tuple[str, list[Arra
                 yield "conv", [np.transpose(tensor, (2, 3, 1, 0))]
         else:
             stem = name.removesuffix("weight")
-            yield "norm", [tensor, tensors[stem + "bias"], tensors[stem + "running_mean"], tensors[stem + "running_var"]]
+            yield (
+                "norm",
+                [tensor, tensors[stem + "bias"], tensors[stem + "running_mean"], tensors[stem + "running_var"]],
+            )

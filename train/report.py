@@ -14,7 +14,7 @@ from train.fit import Epoch
 from train.settings import Settings
 
 matplotlib.use("agg")
-from matplotlib import pyplot  # noqa: E402  the backend is chosen before pyplot looks for a screen
+from matplotlib import pyplot
 
 
 def draw_curves(epochs: list[Epoch], path: Path) -> None:
@@ -38,9 +38,7 @@ def draw_curves(epochs: list[Epoch], path: Path) -> None:
 
 def draw_samples(model: keras.Model, settings: Settings, pairs: list[Pair], path: Path) -> None:
     """Frame, truth and prediction side by side, a row each."""
-    figure, grid = pyplot.subplots(
-        len(pairs), 3, figsize=(12, 2.2 * len(pairs)), squeeze=False, layout="constrained"
-    )
+    figure, grid = pyplot.subplots(len(pairs), 3, figsize=(12, 2.2 * len(pairs)), squeeze=False, layout="constrained")
     for row, pair in zip(grid, pairs, strict=True):
         frame, truth = datasets.read(pair)
         where = frames.plan(*truth.shape, settings.geometry)

@@ -8,6 +8,8 @@ interpolation of the logits does the rest.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import keras
 from keras import layers
 
@@ -29,7 +31,7 @@ _STAGES = (
 _TAPS = (1, 2, 4, 6)
 """Stages whose output the decoder reads: strides 4, 8, 16 and 32."""
 
-Tensor = keras.KerasTensor
+Tensor: TypeAlias = keras.KerasTensor
 
 
 def _norm(x: Tensor, name: str) -> Tensor:

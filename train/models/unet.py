@@ -6,13 +6,15 @@ costs about what `lite` costs.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import keras
 from keras import layers
 
 _CHANNELS = (16, 32, 64, 128, 192)
 """At strides 2, 4, 8, 16 and 32."""
 
-Tensor = keras.KerasTensor
+Tensor: TypeAlias = keras.KerasTensor
 
 
 def _conv(x: Tensor, channels: int, *, stride: int = 1) -> Tensor:

@@ -1,0 +1,42 @@
+# `make serve` and `make test` need Python 3.11 to 3.13 and make, and make everything else themselves.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+GUI_PORT ?= 8080
+
+PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --editable
+
+.PHONY: serve test lint picture clean
+
+# API and page together; Ctrl-C stops both, and so does the end of the API.
+serve: .venv-serve/ready
+	@.venv-serve/bin/python -m gui --api http://$(HOST):$(PORT) --host $(HOST) --port $(GUI_PORT) & gui=$$!; \
+	trap 'kill $$gui 2>/dev/null' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
+	.venv-serve/bin/python -m api --host $(HOST) --port $(PORT)
+
+test: .venv/ready lint
+	.venv/bin/python -m pytest
+
+lint: .venv/ready
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+# README's picture: a generated street beside the shipped model's mask of it.
+picture: .venv-serve/ready
+	.venv-serve/bin/python -m runtime picture -o docs/street.png
+
+# A folder is ready when its last file is written; a change of the dependencies makes it anew.
+.venv-serve/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-serve
+	.venv-serve/bin/python $(PIP_INSTALL) '.[cpu,api,gui]'
+	touch $@
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python $(PIP_INSTALL) '.[cpu,api,gui,train,convert,dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .venv-serve .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,69 @@
+"""`python -m api`: the segmentation server."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib.metadata import version
+from typing import NoReturn
+
+from api.settings import Settings
+from runtime.errors import RoadmaskError
+
+EXAMPLE = """\
+example:
+  python -m api --port 8000 &
+  curl --data-binary @frame.jpg http://127.0.0.1:8000/segment -o mask.png
+
+Each setting can also be given as ROADMASK_HOST, ROADMASK_PORT, and so on; api/settings.py lists them all.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, and status 2."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m api",
+        description="Serves masks of camera frames over HTTP.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--host", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", help="port to listen on, 0 for a free one (8000)")
+    parser.add_argument("--models", metavar="DIR", help="folder of the model files (those that are shipped)")
+    parser.add_argument("--providers", metavar="LIST", help="execution providers, in order of preference (cpu)")
+    parser.add_argument("--threads", metavar="N", help="threads of one inference (the cores that may be used)")
+    parser.add_argument("--version", action="version", version=f"roadmask {version('roadmask')}")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status: 0 after a signal, 2 if something that was given is wrong."""
+    flags = vars(_parser().parse_args(arguments))
+    try:
+        settings = Settings.read(os.environ, flags)
+    except ValueError as error:
+        return _fail(str(error))
+    from api import server  # noqa: PLC0415  --help needs neither the web server nor a second
+
+    try:
+        server.run(settings)
+    except RoadmaskError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"can't listen on {settings.host}:{settings.port}: {error.strerror or error}")
+    return 0
+
+
+def _fail(message: str) -> int:
+    print(f"python -m api: {message}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""The application on uvicorn, from the socket to the exit status."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+
+from api.app import create_app
+from api.service import Service
+from api.settings import Settings
+from runtime import model_files
+from runtime.errors import ModelInvalid, RoadmaskError
+
+KEEP_ALIVE_S = 75
+"""Of an idle connection: longer than the 60 s of common proxies, so that it is the client's side that closes first."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that accepts connections.
+
+    Raises:
+        OSError: the address is taken, not ours, or no address.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)
+
+
+def configure(app: Starlette, settings: Settings) -> uvicorn.Config:
+    """How uvicorn runs the application."""
+    # Its warnings tell what is wrong with a form. Whoever sent it is told; a log that strangers can fill is of no use.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
+    return uvicorn.Config(
+        app,
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,
+    )
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which ends with status 0 after a signal, and ends by itself where no model can be loaded."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, announcement: str = "") -> None:
+        """Opens nothing yet.
+
+        Args:
+            config: of the application whose service it is.
+            service: told when admission ends, asked whether the model is there.
+            announcement: the line that is printed once it is.
+        """
+        super().__init__(config)
+        self._service = service
+        self._announcement = announcement
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End admission at once. uvicorn's own would raise the signal again in the end, and so not exit with 0."""
+        self._service.workers.drain()
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second; True ends the server."""
+        default = self._service.models.default
+        if default is not None and self._announcement:
+            print(self._announcement, flush=True)
+            self._announcement = ""
+        return await super().on_tick(counter) or self._service.failure is not None
+
+
+def run(settings: Settings) -> None:
+    """Serve until a signal ends it.
+
+    Raises:
+        ModelNotFound, ModelInvalid, ProviderUnavailable: the default model can't be loaded.
+        OSError: the address can't be listened on.
+    """
+    path = model_files.find(settings.model, settings.models)
+    app = create_app(settings)
+    service: Service = app.state.service
+    with listen(settings.host, settings.port) as listening:
+        port = listening.getsockname()[1]
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        announcement = f"http://{host}:{port} serves {path} on {','.join(settings.providers)}"
+        Server(configure(app, settings), service, announcement).run(sockets=[listening])
+    if isinstance(service.failure, RoadmaskError):
+        raise service.failure
+    if service.failure is not None:
+        reason = str(service.failure).strip().splitlines() or [type(service.failure).__name__]
+        raise ModelInvalid(f"{path} can't be run: {reason[0]}") from service.failure

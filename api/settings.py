@@ -1,0 +1,111 @@
+"""What the server can be told: by `ROADMASK_*` in the environment, or by a flag, which wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from runtime import model_files, providers
+from runtime.codecs import Limits
+from runtime.errors import ProviderUnavailable
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting of the server. The environment's name of `max_pixels` is `ROADMASK_MAX_PIXELS`, and so on."""
+
+    host: str = "127.0.0.1"
+    """Local alone, unless somebody decides to open it; a container sets 0.0.0.0."""
+    port: int = 8000
+    """0 takes a free one, which the line at the start names."""
+    models: Path = model_files.SHIPPED
+    """The folder of the model files; those that come with the package, if not told."""
+    model: str = model_files.DEFAULT
+    """The model that answers where a request names none: a name (`accurate`) or a file's stem (`accurate-fp32`)."""
+    providers: tuple[str, ...] = ("cpu",)
+    """Execution providers in order of preference. The CPU is everywhere; anything faster is a choice to be made."""
+    threads: int | None = None
+    """Of one inference, on the CPU. None takes the cores that this process may use, a container's quota included."""
+    max_body_bytes: int = Limits.max_bytes
+    """A request's body, multipart wrapping included: it is held in memory, so this bounds what a client can take."""
+    max_pixels: int = Limits.max_pixels
+    """Of a frame, told from its header: a few kilobytes of PNG can unpack to gigabytes."""
+    body_timeout_s: float = 30.0
+    """For the whole body to arrive. 32 MiB take 27 s at 10 Mbit/s; whoever is slower is no camera."""
+    queue_size: int = 16
+    """Requests that are being worked on or wait for it; more are refused at once, because a late mask is worth less
+    than a quick refusal. Each holds its encoded image and, once decoded, its network input of 1.5 MB."""
+    shutdown_timeout_s: int = 25
+    """For what was admitted to finish after SIGTERM: within the 30 s that Kubernetes grants before it kills."""
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str], flags: Mapping[str, str | None] | None = None) -> Settings:
+        """The settings of an environment and of the flags that were given.
+
+        Args:
+            environment: as `os.environ`; what is not named ROADMASK_* is left alone, an empty value counts as none.
+            flags: field name to the flag's text, None where it was not given.
+
+        Raises:
+            ValueError: a value that makes no sense; one line that names the variable or flag, and what would do.
+        """
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            flag = (flags or {}).get(field.name)
+            variable = f"ROADMASK_{field.name.upper()}"
+            text = environment.get(variable, "") if flag is None else flag
+            if flag is None and (not text or _is_service_link(text)):
+                continue
+            shown = variable if flag is None else f"--{field.name.replace('_', '-')}"
+            try:
+                values[field.name] = _READERS[field.name](text)
+            except (ValueError, ProviderUnavailable) as error:
+                raise ValueError(f"{shown} is '{text}': {error}") from error
+        return cls(**values)
+
+
+def _is_service_link(text: str) -> bool:
+    """Kubernetes gives every pod `ROADMASK_PORT=tcp://10.0.0.1:8000` where a Service is called roadmask."""
+    return text.startswith(("tcp://", "udp://"))
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if text.isascii() and text.isdigit() and len(text) <= 20 and least <= int(text) <= most:
+            return int(text)
+        raise ValueError(f"give a whole number from {least} to {most}")
+
+    return read
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 3600:
+        raise ValueError("give seconds, more than 0 and at most 3600")
+    return value
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise ValueError("give a name")
+    return text
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "host": _name,
+    "port": _whole(0, 65535),
+    "models": Path,
+    "model": _name,
+    "providers": providers.parse,
+    "threads": _whole(1, providers.MAX_THREADS),
+    "max_body_bytes": _whole(1, 2**31),
+    "max_pixels": _whole(1, 2**31),
+    "body_timeout_s": _seconds,
+    "queue_size": _whole(1, 10_000),
+    "shutdown_timeout_s": _whole(1, 3600),
+}

@@ -1,0 +1,164 @@
+"""Bodies: read within their limits, and the image found in them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+from starlette.requests import Request
+
+from api.errors import BodyLate, BodyTooLarge, MediaTypeUnsupported, RequestMalformed
+from api.settings import Settings
+
+MULTIPART = "multipart/form-data"
+
+MEDIA_TYPES = (
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/bmp",
+    "image/tiff",
+    "application/x-npy",
+    MULTIPART,
+    "application/octet-stream",
+    "application/x-www-form-urlencoded",  # what `curl --data-binary` declares, whatever it sends
+    "",
+)
+"""What a body may be declared as. Beyond multipart the declaration changes nothing: the bytes tell what they are."""
+
+MAX_PARTS = 64
+"""Of a form: a file, and whatever else a page sends along. Millions of empty parts would keep a thread busy."""
+
+
+def media_type(request: Request) -> str:
+    """The declared media type without its parameters, "" if there is none.
+
+    Raises:
+        MediaTypeUnsupported: it is not handled, or the body is compressed on top.
+    """
+    declared = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if declared not in MEDIA_TYPES:
+        raise MediaTypeUnsupported(
+            f"'{declared}' is not handled: send image/jpeg, image/png, image/webp, image/bmp, image/tiff, "
+            f"application/x-npy or {MULTIPART}"
+        )
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("identity", ""):
+        raise MediaTypeUnsupported(f"Content-Encoding '{coding}' is not handled: images are compressed already")
+    return declared
+
+
+async def read_body(request: Request, settings: Settings) -> bytes:
+    """The whole body.
+
+    Raises:
+        BodyTooLarge: over the limit by its Content-Length, or by what came; no more than the limit is ever held.
+        BodyLate: it was not complete in time.
+        starlette.requests.ClientDisconnect: the client left.
+    """
+    limit = settings.max_body_bytes
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limit:
+        raise BodyTooLarge(f"the body has {length} bytes, the limit is {limit}")
+    chunks, size = [], 0
+    try:
+        async with asyncio.timeout(settings.body_timeout_s):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise BodyTooLarge(f"the body has more than {limit} bytes, which is the limit")
+                chunks.append(chunk)
+    except TimeoutError:
+        raise BodyLate(f"the body did not arrive within {settings.body_timeout_s:g} s") from None
+    return b"".join(chunks)
+
+
+class _Files:
+    """Gathers the files of a form while the parser walks through it: their bytes, in memory.
+
+    Starlette's own form parser spools to disk, which a container with a read-only file system does not have.
+    """
+
+    def __init__(self) -> None:
+        self.files: list[tuple[bytes, bytearray]] = []
+        self.ended = False
+        self._parts = 0
+        self._header = (bytearray(), bytearray())
+        self._disposition = b""
+        self._into: bytearray | None = None
+
+    def on_part_begin(self) -> None:
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise RequestMalformed(f"the form has more than {MAX_PARTS} parts")
+        self._disposition, self._into = b"", None
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header[0].extend(data[start:end])
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header[1].extend(data[start:end])
+
+    def on_header_end(self) -> None:
+        name, value = self._header
+        if name.lower() == b"content-disposition":
+            self._disposition = bytes(value)
+        self._header = (bytearray(), bytearray())
+
+    def on_headers_finished(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        # RFC 7578 forbids `filename*=`; some clients send it alone all the same.
+        name = options.get(b"filename", b"*" if b"filename*=" in self._disposition.lower() else None)
+        if name is not None:
+            self._into = bytearray()
+            self.files.append((name, self._into))
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._into is not None:
+            self._into.extend(memoryview(data)[start:end])
+
+    def on_end(self) -> None:
+        self.ended = True
+
+
+def the_file(body: bytes, content_type: str) -> bytes:
+    """The one file of a `multipart/form-data` body, whatever its field is called. Fields that are no files don't count.
+
+    Args:
+        body: all of it.
+        content_type: the header, with its boundary.
+
+    Raises:
+        RequestMalformed: no boundary, a form that is broken or cut off, no file, or several.
+    """
+    _, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary")
+    if not boundary:
+        raise RequestMalformed(f"the Content-Type {MULTIPART} names no boundary")
+    form = _Files()
+    try:
+        parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": form.on_part_begin,
+                "on_header_field": form.on_header_field,
+                "on_header_value": form.on_header_value,
+                "on_header_end": form.on_header_end,
+                "on_headers_finished": form.on_headers_finished,
+                "on_part_data": form.on_part_data,
+                "on_end": form.on_end,
+            },
+        )
+        parser.write(body)
+        parser.finalize()
+    except FormParserError as error:
+        raise RequestMalformed(f"the multipart body is broken: {error}") from error
+    if not form.ended:
+        raise RequestMalformed("the multipart body ends before its closing boundary")
+    # A browser sends an input that nobody filled as a file without name and bytes.
+    files = [data for name, data in form.files if name or data]
+    if len(files) != 1:
+        raise RequestMalformed(f"the form has {len(files) or 'no'} files: send exactly one, with a file name")
+    return bytes(files[0])

@@ -1,0 +1,220 @@
+"""Starting, being ready, being full, and stopping."""
+
+from __future__ import annotations
+
+import io
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from runtime.categories import CATEGORIES
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_ready_only_after_the_model_is_warm(start, gated, frame, encode):
+    server = start(gated, wait=False)
+    assert gated.entered.acquire(timeout=10), "nothing warms the model up"
+    assert server.http.get("/v2/health/live").status_code == 200
+    not_ready, refused = server.http.get("/v2/health/ready"), server.http.post("/segment", content=encode(frame()))
+    for answer in (not_ready, refused):
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) > 0
+        assert "loaded" in answer.text
+    assert list(not_ready.json()) == ["error"]
+    gated.gate.set()
+    server.wait_until_ready()
+    assert server.http.post("/segment", content=encode(frame())).status_code == 200
+
+
+def test_the_warm_up_is_at_the_full_size(start, gated, monkeypatch):
+    seen = []
+    monkeypatch.setattr(gated, "infer", lambda images: seen.append(images.shape) or np.ones(images.shape[:3], np.uint8))
+    start(gated)
+    assert seen == [(1, 512, 1024, 3)]
+
+
+def test_a_full_queue_refuses_at_once_and_finishes_what_it_has(start, gated, frame, encode):
+    gated.gate.set()
+    server = start(gated, queue_size=3)
+    gated.gate.clear()
+    body = encode(frame())
+    with ThreadPoolExecutor(3) as clients:
+        admitted = [clients.submit(httpx.post, f"{server.url}/segment", content=body, timeout=20) for _ in range(3)]
+        give_up = time.monotonic() + 10
+        while server.app.state.service.workers.places_taken < 3:
+            assert time.monotonic() < give_up
+            time.sleep(0.01)
+        began = time.monotonic()
+        refused = server.http.post("/segment", content=body)
+        assert time.monotonic() - began < 2
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert "full" in refused.json()["detail"]
+        assert server.http.get("/v2/health/ready").status_code == 200
+        gated.gate.set()
+        for answer in admitted:
+            assert answer.result().status_code == 200
+            mask = np.array(Image.open(io.BytesIO(answer.result().content)))
+            np.testing.assert_array_equal(mask, np.full((48, 64), 5))
+    assert server.http.post("/segment", content=body).status_code == 200
+
+
+def test_inference_runs_one_at_a_time_while_others_decode(start, gated, frame, encode):
+    gated.gate.set()
+    server = start(gated)
+    gated.gate.clear()
+    while gated.entered.acquire(blocking=False):
+        pass
+    with ThreadPoolExecutor(4) as clients:
+        answers = [
+            clients.submit(httpx.post, f"{server.url}/segment", content=encode(frame()), timeout=20) for _ in range(4)
+        ]
+        assert gated.entered.acquire(timeout=10)
+        assert not gated.entered.acquire(timeout=0.3)
+        # A body that can't be decoded is told so although every inference is behind the gate.
+        assert server.http.post("/segment", content=b"junk").status_code == 400
+        gated.gate.set()
+        assert [answer.result().status_code for answer in answers] == [200] * 4
+
+
+def test_the_event_loop_is_free_while_a_model_works(start, gated, frame, encode):
+    gated.gate.set()
+    server = start(gated)
+    gated.gate.clear()
+    threading.Timer(0.5, gated.gate.set).start()
+    with ThreadPoolExecutor(1) as clients:
+        answer = clients.submit(httpx.post, f"{server.url}/segment", content=encode(frame()), timeout=20)
+        while not answer.done():
+            began = time.monotonic()
+            assert server.http.get("/v2/health/live").status_code == 200
+            assert time.monotonic() - began < 0.4
+        assert float(answer.result().headers["server-timing"].split("infer;dur=")[1].split(",")[0]) > 100
+
+
+def test_draining_refuses_what_is_new(start, frame, encode):
+    server = start()
+    server.app.state.service.workers.drain()
+    for answer in (server.http.get("/v2/health/ready"), server.http.post("/segment", content=encode(frame()))):
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"]
+        assert "stopping" in answer.text
+    assert server.http.get("/v2/health/live").status_code == 200
+
+
+def test_categories(server):
+    assert server.http.get("/categories").json() == [
+        {"id": c.id, "name": c.name, "color": list(c.color), "label_ids": list(c.label_ids)} for c in CATEGORIES
+    ]
+
+
+def test_model_tells_its_contract(server):
+    told = server.http.get("/model").json()
+    assert (told["model"], told["provider"], told["threads"]) == ("accurate-int8", "cpu", 1)
+    assert told["contract"]["precision"] == "int8"
+    assert server.http.get("/model?model=accurate-fp32").json()["model"] == "accurate-fp32"
+    assert server.http.get("/model?model=none").status_code == 404
+
+
+# The command itself, in a process of its own.
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "api", *map(str, arguments)]
+
+
+def test_sigterm_answers_the_request_that_is_there_and_exits_with_0(slow_model_folder, frame, mask_of, encode):
+    process = subprocess.Popen(
+        command("--port", 0, "--models", slow_model_folder, "--threads", 1),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        line = process.stdout.readline()
+        assert "accurate-int8.onnx on cpu" in line, process.stderr.read()
+        url = line.split()[0]
+        port = int(url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as idle, ThreadPoolExecutor(1) as clients:
+            answer = clients.submit(httpx.post, f"{url}/segment", content=encode(frame()), timeout=20)
+            time.sleep(0.3)
+            process.send_signal(signal.SIGTERM)
+            assert idle.recv(100) == b"", "idle connections are closed"
+            assert not answer.done(), "the model of this test is too fast: nothing was under way"
+            assert answer.result().status_code == 200
+            mask = np.array(Image.open(io.BytesIO(answer.result().content)))
+        np.testing.assert_array_equal(mask, mask_of(frame()))
+        out, errors = process.communicate(timeout=20)
+        assert (process.returncode, out, errors) == (0, "", "")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--models", "/nonexistent"], "/nonexistent"),
+        (["--port", "70000"], "--port"),
+        (["--port", "x"], "--port"),
+        (["--threads", "0"], "--threads"),
+        (["--providers", "gpu"], "gpu"),
+        (["--providers", "cuda"], "cuda"),
+        (["--host", "256.1.1.1"], "256.1.1.1"),
+        (["--what"], "--what"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(model_folder, arguments, words):
+    models = [] if "--models" in arguments else ["--models", model_folder]
+    ended = subprocess.run(
+        command("--port", 0, *models, *arguments), cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.count("\n") == 1, ended.stderr
+    assert words in ended.stderr
+
+
+def test_a_model_that_can_not_be_loaded_is_one_line_and_status_2(tmp_path):
+    (tmp_path / "accurate-int8.onnx").write_bytes(b"this is no model")
+    ended = subprocess.run(
+        command("--port", 0, "--models", tmp_path), cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.count("\n") == 1, ended.stderr
+    assert "accurate-int8.onnx" in ended.stderr
+
+
+def test_a_port_that_is_taken_is_one_line_and_status_2(model_folder):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = subprocess.run(
+            command("--port", port, "--models", model_folder), cwd=ROOT, capture_output=True, text=True, timeout=30
+        )
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1, ended.stderr
+    assert f":{port}: Address already in use" in ended.stderr
+
+
+def test_help_has_an_example_and_needs_no_server(capsys):
+    helped = subprocess.run(command("--help"), cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert helped.returncode == 0
+    assert "curl --data-binary @frame.jpg" in helped.stdout
+    told = subprocess.run(command("--version"), cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert (told.returncode, told.stdout.split()[0]) == (0, "roadmask")
+
+
+def test_serving_imports_no_training():
+    heavy = ("tensorflow", "keras", "train", "convert", "gui", "onnx", "tf2onnx")
+    code = f"import api.server, sys; print([name for name in {heavy} if name in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert ended.stdout.strip() == "[]", ended.stderr

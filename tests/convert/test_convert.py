@@ -1,0 +1,156 @@
+"""From a Keras file to a model file, through the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import pytest
+
+from convert import graph, parity
+from convert.__main__ import main
+from runtime import datasets, metrics
+from runtime.datasets import Source
+from runtime.frames import Geometry
+from runtime.segmenter import Segmenter
+from train.models import MODELS
+
+
+def command(trained: Path, output: Path, precision: str, streets: Path) -> list[str]:
+    data = f"cityscapes:{streets}"
+    arguments = [str(trained), "-o", str(output), "--precision", precision, "--data", data]
+    return [*arguments, "--calibration", data, "--calibration-frames", "4"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained U-Net whose logits differ enough between categories to be worth an argmax."""
+    keras.utils.set_random_seed(3)
+    model = MODELS["unet"]()
+    path = tmp_path_factory.mktemp("run") / "model.keras"
+    model.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def converted(trained: Path, streets: Path) -> dict[str, Path]:
+    """Both precisions, converted with labelled scenes at hand."""
+    files = {}
+    for precision in ("fp32", "int8"):
+        files[precision] = trained.parent / f"toy-{precision}.onnx"
+        arguments = [
+            str(trained),
+            "-o",
+            str(files[precision]),
+            "--precision",
+            precision,
+            "--data",
+            f"cityscapes:{streets}",
+        ]
+        assert main([*arguments, "--calibration", f"cityscapes:{streets}", "--calibration-frames", "4"]) == 0
+    return files
+
+
+def test_float32_is_keras_at_sizes_it_was_not_traced_at(trained: Path, converted: dict[str, Path]) -> None:
+    model, segmenter = keras.models.load_model(trained, compile=False), Segmenter.load(converted["fp32"])
+    rng = np.random.default_rng(0)
+    for height, width in ((32, 32), (96, 160), (288, 512)):
+        images = rng.integers(0, 256, (2, height, width, 3), np.uint8)
+        expected = np.argmax(model(images.astype(np.float32), training=False), -1) + 1
+        assert metrics.agreement(segmenter.infer(images), expected.astype(np.uint8)) > 0.999
+
+
+def test_the_file_is_its_own_contract(converted: dict[str, Path], streets: Path) -> None:
+    for precision, path in converted.items():
+        contract = Segmenter.load(path).contract
+        assert contract.precision == precision
+        assert contract.geometry == Geometry()
+        assert contract.accuracy["cityscapes"]["frames"] == 4
+        assert contract.gmac == pytest.approx(5, abs=5)
+        assert str(streets) not in str(onnx.load(path).metadata_props)
+
+
+def test_the_stamped_accuracy_is_what_evaluation_gives(converted: dict[str, Path], streets: Path) -> None:
+    segmenter, confusion = Segmenter.load(converted["int8"]), metrics.Confusion()
+    for pair in Source.parse(f"cityscapes:{streets}").pairs("val"):
+        frame, truth = datasets.read(pair, scored_only=True)
+        confusion.add(truth, segmenter.segment(frame))
+    assert segmenter.contract.accuracy["cityscapes"]["mean_iou"] == pytest.approx(confusion.mean_iou(), abs=1e-9)
+
+
+def test_int8_is_smaller_and_standard_onnx(converted: dict[str, Path]) -> None:
+    int8, fp32 = (converted[precision] for precision in ("int8", "fp32"))
+    assert int8.stat().st_size < 0.45 * fp32.stat().st_size
+    for path in (int8, fp32):
+        model = onnx.load(path)
+        onnx.checker.check_model(model, full_check=True)
+        assert [opset.domain for opset in model.opset_import if opset.domain] == []
+
+
+def test_multiply_accumulates_are_counted_by_hand() -> None:
+    inputs = keras.Input((64, 96, 3))
+    x = keras.layers.Conv2D(8, 3, 2, padding="same")(inputs)
+    x = keras.layers.DepthwiseConv2D(5, padding="same")(x)
+    model = keras.Model(inputs, keras.layers.Conv2D(7, 1)(x))
+    from convert import export
+
+    geometry = Geometry(pixel_budget=64 * 128)
+    path = Path(str(inputs.name) + ".onnx")
+    try:
+        made = export.to_onnx(model, geometry, path)
+    finally:
+        path.unlink(missing_ok=True)
+    pixels = 32 * 64
+    assert graph.gmac(made, 64, 128) * 1e9 == pytest.approx(pixels * (27 * 8 + 25 * 8 + 8 * 7))
+
+
+@pytest.mark.parametrize(
+    ("precision", "bound", "value"), [("fp32", "FLOAT_AGREEMENT", 1.1), ("int8", "INT8_LOSS", -1.0)]
+)
+def test_what_the_gate_refuses_is_not_written(
+    precision: str,
+    bound: str,
+    value: float,
+    trained: Path,
+    streets: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(parity, bound, value)
+    assert main(command(trained, tmp_path / f"out-{precision}.onnx", precision, streets)) == 2
+    assert "nothing was written" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_input_is_one_line_and_nothing_is_written(
+    trained: Path, streets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, classifier = tmp_path / "text.keras", tmp_path / "classifier.keras"
+    text.write_text("no model")
+    inputs = keras.Input((32, 32, 3))
+    keras.Model(inputs, keras.layers.Dense(10)(keras.layers.Flatten()(inputs))).save(classifier)
+    out = tmp_path / "out"
+    out.mkdir()
+    data, int8 = ["--data", f"cityscapes:{streets}"], out / "m-int8.onnx"
+    for arguments, named in (
+        ([str(tmp_path / "absent.keras"), "-o", str(out / "m-fp32.onnx")], "no file"),
+        ([str(text), "-o", str(out / "m-fp32.onnx"), *data], "no Keras model"),
+        ([str(classifier), "-o", str(out / "m-fp32.onnx"), *data], "no segmentation model"),
+        ([str(trained), "-o", str(int8), "--precision", "int8"], "--calibration"),
+        ([str(trained), "-o", str(out / "m.onnx")], "NAME-fp32.onnx"),
+        ([str(trained), "-o", str(out / "no" / "m-fp32.onnx")], "no folder"),
+        ([str(trained), "-o", str(out / "m-fp32.onnx"), "--data", "cityscapes:/nowhere"], "no folder"),
+        (
+            [str(trained), "-o", str(out / "m-int8.onnx"), "--precision", "int8", "--calibration", str(out)],
+            "no data set",
+        ),
+    ):
+        capsys.readouterr()
+        assert main(arguments) == 2, arguments
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert len(lines) == 1, lines
+        assert named in lines[0], lines
+        assert list(out.iterdir()) == []

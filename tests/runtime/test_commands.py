@@ -1,0 +1,104 @@
+"""`python -m runtime` as a person calls it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from runtime import categories, datasets
+from runtime.datasets import Source
+from runtime.metrics import Confusion
+from runtime.segmenter import Segmenter
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "runtime", *map(str, arguments)], capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.fixture
+def frame_file(tmp_path: Path) -> Path:
+    path = tmp_path / "frames" / "street.png"
+    path.parent.mkdir()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 70, 3), np.uint8)).save(path)
+    return path
+
+
+def test_segment_writes_a_mask_a_frame(toy_file: Callable[..., Path], frame_file: Path, tmp_path: Path) -> None:
+    model = toy_file()
+    done = run("segment", frame_file.parent, "-o", tmp_path / "masks", "--model", model)
+    assert done.returncode == 0, done.stderr
+    expected = Segmenter.load(model).segment(np.asarray(Image.open(frame_file)))
+    assert (np.asarray(Image.open(tmp_path / "masks" / "street.png")) == expected).all()
+    assert [path.name for path in (tmp_path / "masks").iterdir()] == ["street.png"]
+
+
+def test_evaluate_scores_every_pair(toy_file: Callable[..., Path], streets: Path) -> None:
+    model = toy_file()
+    done = run("evaluate", model, "--data", f"cityscapes:{streets}", "--json")
+    assert done.returncode == 0, done.stderr
+    segmenter, confusion = Segmenter.load(model), Confusion()
+    for pair in Source.parse(f"cityscapes:{streets}").pairs("val"):
+        frame, truth = datasets.read(pair, scored_only=True)
+        confusion.add(truth, segmenter.segment(frame))
+    (row,) = json.loads(done.stdout)["data"].values()
+    assert row["frames"] == 4
+    assert row["mean_iou"] == pytest.approx(confusion.mean_iou(), abs=1e-12)
+    assert row["iou"] == pytest.approx(confusion.iou(), abs=1e-12)
+
+
+def test_evaluate_shows_people_a_table(toy_file: Callable[..., Path], streets: Path) -> None:
+    done = run("evaluate", toy_file(), "--data", streets, "--limit", 1)
+    assert done.returncode == 0, done.stderr
+    assert all(categories.NAMES[i] in done.stdout for i in categories.SCORED)
+    assert "mean" in done.stdout
+
+
+def test_scenes_are_a_data_set(tmp_path: Path) -> None:
+    done = run("scenes", "-o", tmp_path / "made", "--count", 2, "--size", "160x96")
+    assert done.returncode == 0, done.stderr
+    pairs = Source.parse(f"cityscapes:{tmp_path / 'made'}").pairs("val")
+    assert len(pairs) == 2
+    assert datasets.read(pairs[0])[0].shape == (96, 160, 3)
+
+
+def test_bad_input_is_one_line_and_status_2(toy_file: Callable[..., Path], frame_file: Path, tmp_path: Path) -> None:
+    model, out = toy_file(), tmp_path / "out"
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.jpg").write_text("hello")
+    (tmp_path / "street.jpg").write_text("same name")
+    for arguments, named in (
+        (("segment", tmp_path / "absent.png", "-o", out, "--model", model), "no file"),
+        (("segment", tmp_path / "empty", "-o", out, "--model", model), "no image"),
+        (("segment", tmp_path / "text.jpg", "-o", out, "--model", model), "not an image"),
+        (("segment", frame_file, tmp_path / "street.jpg", "-o", out, "--model", model), "called street"),
+        (("segment", frame_file, "-o", out, "--model", "nosuch"), "no model 'nosuch'"),
+        (("segment", frame_file, "-o", out, "--model", model, "--providers", "tensorrt"), "not installed"),
+        (("segment", frame_file, "-o", out, "--model", model, "--threads", 0), "threads"),
+        (("evaluate", model, "--data", tmp_path / "absent"), "no data set"),
+        (("evaluate", model, "--data", f"cityscapes:{tmp_path / 'empty'}"), "no frames"),
+        (("evaluate", model, "--data", f"cityscapes:{tmp_path / 'empty'}", "--limit", 0), "at least 1"),
+        (("scenes", "-o", out, "--size", "big"), "WxH"),
+        (("scenes", "-o", out, "--count", 0), "at least 1"),
+        (("scenes", "-o", out, "--size", "8x8"), ""),
+    ):
+        done = run(*arguments)
+        assert done.returncode == 2, (arguments, done)
+        assert named in done.stderr, done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert not list(out.glob("*")), arguments
+
+
+@pytest.mark.parametrize("command", [(), ("segment",), ("evaluate",), ("scenes",)])
+def test_help_has_an_example(command: tuple[str, ...]) -> None:
+    done = run(*command, "--help")
+    assert done.returncode == 0
+    assert "python -m runtime" in done.stdout.partition("example")[2]

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from runtime import contract, cores, frames, model_files, providers
+from runtime.contract import Contract
+from runtime.errors import ModelInvalid, ModelNotFound, ProviderUnavailable
+from runtime.frames import Geometry
+from runtime.segmenter import Segmenter
+
+Toy = Callable[..., Path]
+
+
+def stored(**changes: Any) -> dict[str, str]:
+    return {contract.KEY: json.dumps(json.loads(Contract("fp32").to_json()) | changes)}
+
+
+@pytest.mark.parametrize(("height", "width"), [(512, 1024), (1024, 2048), (100, 333), (37, 1), (1, 300)])
+def test_a_frame_of_any_size_gives_the_mask_of_its_own_size(toy_file: Toy, height: int, width: int) -> None:
+    segmenter = Segmenter.load(toy_file())
+    frame = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+    where = frames.plan(height, width, Geometry())
+    expected = frames.restore((frames.fit(frame, where).argmax(2) + 1).astype(np.uint8), where)
+    mask = segmenter.segment(frame)
+    assert mask.dtype == np.uint8
+    assert mask.shape == (height, width)
+    assert (mask == expected).all()
+
+
+def test_threads_may_share_a_segmenter(toy_file: Toy) -> None:
+    segmenter = Segmenter.load(toy_file())
+    some = [np.random.default_rng(i).integers(0, 256, (90 + i, 160, 3), np.uint8) for i in range(12)]
+    alone = [segmenter.segment(frame) for frame in some]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(segmenter.segment, some))
+    assert all((a == b).all() for a, b in zip(alone, together, strict=True))
+
+
+@pytest.mark.parametrize(
+    "frame", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)]
+)
+def test_what_is_no_frame_is_refused(toy_file: Toy, frame: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="uint8 H x W x 3"):
+        Segmenter.load(toy_file()).segment(frame)
+
+
+def test_the_contract_survives_the_file() -> None:
+    made = Contract("int8", Geometry(pixel_budget=4096), {"epochs": 3}, ("camvid",), {"camvid": {"mean_iou": 0.5}}, 4.2)
+    assert Contract.from_metadata({contract.KEY: made.to_json()}) == made
+    fixed = Contract("fp32", Geometry(fixed=(64, 128)))
+    assert Contract.from_metadata({contract.KEY: fixed.to_json()}) == fixed
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"stamped": {}}, "carries no contract"),
+        ({"stamped": {contract.KEY: "{"}}, "malformed"),
+        ({"stamped": stored(version=99)}, "version 99"),
+        ({"stamped": stored(precision="int3")}, "precision is 'int3'"),
+        ({"stamped": stored(categories=[{"id": 0, "name": "road"}])}, "categories"),
+        ({"stamped": stored(geometry={"stride": 0, "pixel_budget": 4096, "max_upscale": 2})}, "stride is 0"),
+        ({"stamped": stored(geometry={"stride": 32, "pixel_budget": 10, "max_upscale": 2})}, "pixel budget is 10"),
+        ({"stamped": stored(geometry={"stride": 32, "pixel_budget": 4096, "fixed": [50, 64]})}, "no multiple"),
+        ({"stamped": stored(geometry={"stride": 32, "pixel_budget": 4096, "fixed": [64, 64]})}, "contract says"),
+        ({"stamped": stored(geometry={"strides": 32})}, "malformed"),
+        ({"channels": 4}, r"shape \['batch', 'height', 'width', 4\]"),
+        ({"output": "labels"}, r"outputs are \['labels'\]"),
+    ],
+)
+def test_a_contract_that_is_missing_unknown_or_contradicted_is_refused(
+    toy_file: Toy, wrong: dict[str, Any], named: str
+) -> None:
+    path = toy_file(**wrong)
+    with pytest.raises(ModelInvalid, match=named) as caught:
+        Segmenter.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_truncated_or_missing_model_file_is_refused(toy_file: Toy, tmp_path: Path) -> None:
+    path = toy_file()
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(ModelInvalid, match="can't be loaded"):
+        Segmenter.load(path)
+    with pytest.raises(ModelInvalid, match="no model file"):
+        Segmenter.load(tmp_path / "absent-fp32.onnx")
+
+
+@pytest.mark.parametrize("threads", [0, -1, 10_000])
+def test_a_thread_count_that_cannot_be_is_refused(toy_file: Toy, threads: int) -> None:
+    with pytest.raises(ProviderUnavailable, match="threads"):
+        Segmenter.load(toy_file(), threads=threads)
+
+
+def test_a_provider_that_is_not_installed_is_an_error_and_no_fall_back(toy_file: Toy) -> None:
+    with pytest.raises(ProviderUnavailable, match=r"tensorrt is not installed \(there: .*cpu.*\): pip install"):
+        Segmenter.load(toy_file(), ("tensorrt", "cpu"))
+
+
+@pytest.mark.parametrize("text", ["", "gpu", "cpu,", "cpu,cpu", "cuda;cpu"])
+def test_a_provider_list_with_a_slip_in_it_is_refused(text: str) -> None:
+    with pytest.raises(ProviderUnavailable):
+        providers.parse(text)
+
+
+def test_models_are_found_by_name_stem_and_path(toy_file: Toy) -> None:
+    folder = toy_file("accurate-fp32.onnx").parent
+    int8 = toy_file("accurate-int8.onnx")
+    toy_file("notes.onnx")
+    assert model_files.names(folder) == ("accurate",)
+    assert model_files.find("accurate", folder) == int8
+    assert model_files.find("accurate-fp32", folder) == folder / "accurate-fp32.onnx"
+    assert model_files.find(str(int8)) == int8
+    with pytest.raises(ModelNotFound, match="there: accurate-fp32, accurate-int8"):
+        model_files.find("fast", folder)
+    with pytest.raises(ModelNotFound, match="no file"):
+        model_files.find("elsewhere/fast-int8.onnx")
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"cpu.max": "max 100000"}, None),
+        ({"cpu.max": "100000 100000"}, 1),
+        ({"cpu.max": "50000 100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ({}, None),
+    ],
+)
+def test_cores_follow_the_quota_of_the_cgroup(tmp_path: Path, files: dict[str, str], expected: int | None) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    unlimited = cores.available(tmp_path / "absent")
+    assert unlimited >= 1
+    assert cores.available(tmp_path) == (unlimited if expected is None else expected)

@@ -1,0 +1,127 @@
+"""Whole training runs, of the U-Net on tiny scenes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from runtime.datasets import Source
+from train import fit
+from train.__main__ import main
+from train.settings import Augmentation, Settings
+
+
+def settings(streets: Path, **changes: Any) -> Settings:
+    return Settings(
+        data=(f"cityscapes:{streets}",),
+        model="unet",
+        epochs=2,
+        batch=4,
+        augmentation=Augmentation(crop=(64, 96)),
+        **changes,
+    )
+
+
+def run(some: Settings, out: Path, *, resume: bool = False) -> list[fit.Epoch]:
+    source = Source.parse(some.data[0])
+    out.mkdir(exist_ok=True)
+    return fit.train(
+        some, fit.Loader(source.pairs("train"), some), {"cityscapes": source.pairs("val")}, out, resume=resume
+    )
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_a_resumed_run_goes_on_exactly(streets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    some = settings(streets)
+    straight = run(some, tmp_path / "straight")
+
+    def interrupt(*_: Any) -> None:
+        raise Interrupted
+
+    with monkeypatch.context() as patched, pytest.raises(Interrupted):
+        patched.setattr(fit, "validate", interrupt)
+        run(some, tmp_path / "resumed")
+    resumed = run(some, tmp_path / "resumed", resume=True)
+    assert [epoch.epoch for epoch in resumed] == [1, 2]
+    assert resumed[1].loss == pytest.approx(straight[1].loss, rel=1e-4)
+    models = [
+        keras.models.load_model(tmp_path / name / "model.keras", compile=False) for name in ("straight", "resumed")
+    ]
+    for ours, theirs in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
+    with np.load(tmp_path / "resumed" / "checkpoint.npz") as checkpoint:
+        assert int(checkpoint["epochs_done"]) == 2
+
+
+def test_the_loss_falls_and_the_saved_model_is_the_average(streets: Path, tmp_path: Path) -> None:
+    some = settings(streets, learning_rate=5e-3, ema=0.0)
+    source = Source.parse(some.data[0])
+    trainer = fit.Trainer(some, total_steps=60)
+    batch = next(fit.Loader(source.pairs("train"), some).epoch(0))
+    losses = [float(trainer.step(*batch)) for _ in range(25)]
+    assert losses[-1] < losses[0] * 0.8
+    trainer.publish()  # without a memory the average is the weights themselves
+    for average, weight in zip(trainer.saved.get_weights(), trainer.model.get_weights(), strict=True):
+        np.testing.assert_allclose(average, weight, atol=1e-6)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_a_hundredth() -> None:
+    some = Settings(data=(), learning_rate=1.0, warmup_steps=100)
+    rates = [float(fit.learning_rate(some, 1000)(step)) for step in (0, 50, 100, 550, 1000)]
+    assert rates == pytest.approx([0, 0.5, 1, 0.505, 0.01], abs=1e-3)
+
+
+def test_the_command_leaves_a_whole_run_folder(streets: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    arguments = [
+        "--data",
+        f"cityscapes:{streets}",
+        "--out",
+        str(out),
+        "--model",
+        "unet",
+        "--epochs",
+        "1",
+        "--batch",
+        "4",
+    ]
+    assert main(arguments) == 0
+    assert {path.name for path in out.iterdir()} == {
+        "run.json", "metrics.json", "model.keras", "checkpoint.npz", "curves.png", "samples.png", "tensorboard",
+    }  # fmt: skip
+    (epoch,) = json.loads((out / "metrics.json").read_text())
+    assert set(epoch["validation"]["cityscapes"]["iou"]) == {
+        "flat", "construction", "object", "nature", "sky", "human", "vehicle",
+    }  # fmt: skip
+    assert json.loads((out / "run.json").read_text())["settings"]["model"] == "unet"
+    assert main(arguments) == 2
+    assert main([*arguments, "--resume", "--seed", "5"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--data", "cityscapes:/nowhere"], "no folder"),
+        (["--data", "STREETS", "--model", "vgg"], "no model 'vgg'"),
+        (["--data", "STREETS", "--loss", "hinge"], "no loss 'hinge'"),
+        (["--data", "STREETS", "--epochs", "0"], "--epochs"),
+        (["--data", "STREETS", "--batch", "9"], "fewer than one batch"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_no_folder(
+    arguments: list[str], named: str, streets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert main([text.replace("STREETS", f"cityscapes:{streets}") for text in [*arguments, "--out", str(out)]]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    assert named in lines[0]
+    assert not out.exists()

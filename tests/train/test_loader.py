@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from runtime.datasets import Pair, Source
+from runtime.errors import DataInvalid
+from train.loader import AHEAD, Loader
+from train.settings import Augmentation, Settings
+
+SETTINGS = Settings(data=(), batch=2, augmentation=Augmentation(crop=(32, 64)))
+
+
+@pytest.fixture
+def pairs(streets: Path) -> list[Pair]:
+    return Source.parse(f"cityscapes:{streets}").pairs("train")
+
+
+def test_an_epoch_gives_whole_batches_of_frames_and_masks(pairs: list[Pair]) -> None:
+    batches = list(Loader(pairs[:7], SETTINGS).epoch(0))
+    assert len(batches) == 3
+    for frames, truths in batches:
+        assert (frames.shape, frames.dtype) == ((2, 32, 64, 3), np.uint8)
+        assert (truths.shape, truths.dtype) == ((2, 32, 64), np.uint8)
+
+
+def test_the_same_seed_and_epoch_give_the_same_batches_in_any_process(pairs: list[Pair]) -> None:
+    first, again = (list(Loader(pairs, SETTINGS).epoch(3)) for _ in range(2))
+    assert all((a[0] == b[0]).all() and (a[1] == b[1]).all() for a, b in zip(first, again, strict=True))
+
+
+def test_epochs_and_seeds_differ(pairs: list[Pair]) -> None:
+    base = next(Loader(pairs, SETTINGS).epoch(0))[0]
+    assert (base != next(Loader(pairs, SETTINGS).epoch(1))[0]).any()
+    assert (base != next(Loader(pairs, replace(SETTINGS, seed=1)).epoch(0))[0]).any()
+
+
+def test_only_a_few_batches_are_read_ahead(pairs: list[Pair]) -> None:
+    """A thousand pairs of which all but the first batches' files are missing: they are not touched before their turn."""
+    loader = Loader(pairs * 125, SETTINGS)
+    order = np.random.default_rng((SETTINGS.seed, 0)).permutation(1000)
+    reached = set(order[: (AHEAD + 2) * SETTINGS.batch].tolist())
+    loader._pairs = [
+        pair if i in reached else Pair(Path("gone.png"), Path("gone.png"), "camvid")
+        for i, pair in enumerate(loader._pairs)
+    ]
+    batches = loader.epoch(0)
+    next(batches)
+    next(batches)
+    with pytest.raises(DataInvalid, match="gone"):
+        list(batches)
+
+
+def test_fewer_frames_than_a_batch_are_refused(pairs: list[Pair]) -> None:
+    with pytest.raises(DataInvalid, match="1 frames are fewer than one batch of 2"):
+        Loader(pairs[:1], SETTINGS)
