@@ -56,7 +56,7 @@ def test_real_camvid_is_read_whole(camvid: Path) -> None:
 
 @pytest.mark.parametrize("text", ["cityscapes:/nowhere/at/all", "/nowhere/at/all", "kitti:/tmp"])
 def test_a_folder_that_is_missing_or_of_no_known_kind_is_told(text: str) -> None:
-    with pytest.raises(DataInvalid, match="no folder|no data set"):
+    with pytest.raises(DataInvalid, match=r"no folder|no data set"):
         Source.parse(text)
 
 
@@ -69,7 +69,7 @@ def test_an_empty_folder_is_told_with_the_splits_that_are_there(tmp_path: Path) 
 def test_a_frame_without_its_mask_is_named(cityscapes_pair: Callable[..., Path]) -> None:
     folder = cityscapes_pair(FRAME, np.zeros((20, 30), np.uint8))
     next(folder.glob("gtFine/val/*/*.png")).unlink()
-    with pytest.raises(DataInvalid, match="town_000000_000000_leftImg8bit.png has no mask"):
+    with pytest.raises(DataInvalid, match=r"town_000000_000000_leftImg8bit\.png has no mask"):
         Source.parse(f"cityscapes:{folder}").pairs("val")
 
 

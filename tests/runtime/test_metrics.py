@@ -37,7 +37,7 @@ def official_category_scores(
 @pytest.mark.filterwarnings("ignore")  # the evaluator is written for an older numpy
 def test_iou_and_mean_are_those_of_the_official_evaluator(tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
-    label_ids = np.array([label for label in range(34)], np.uint8)
+    label_ids = np.arange(34, dtype=np.uint8)
     truths, predictions, confusion = [], [], Confusion()
     for _ in range(3):
         truth = rng.choice(label_ids, (60, 80))

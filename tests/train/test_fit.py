@@ -46,9 +46,10 @@ def test_a_resumed_run_goes_on_exactly(streets: Path, tmp_path: Path, monkeypatc
     def interrupt(*_: Any) -> None:
         raise Interrupted
 
-    with monkeypatch.context() as patched, pytest.raises(Interrupted):
+    with monkeypatch.context() as patched:
         patched.setattr(fit, "validate", interrupt)
-        run(some, tmp_path / "resumed")
+        with pytest.raises(Interrupted):
+            run(some, tmp_path / "resumed")
     resumed = run(some, tmp_path / "resumed", resume=True)
     assert [epoch.epoch for epoch in resumed] == [1, 2]
     assert resumed[1].loss == pytest.approx(straight[1].loss, rel=1e-4)

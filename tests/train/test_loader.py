@@ -39,14 +39,13 @@ def test_epochs_and_seeds_differ(pairs: list[Pair]) -> None:
 
 
 def test_only_a_few_batches_are_read_ahead(pairs: list[Pair]) -> None:
-    """A thousand pairs of which all but the first batches' files are missing: they are not touched before their turn."""
-    loader = Loader(pairs * 125, SETTINGS)
+    """Of a thousand pairs all but the first batches' files are missing: they are not touched before their turn."""
     order = np.random.default_rng((SETTINGS.seed, 0)).permutation(1000)
-    reached = set(order[: (AHEAD + 2) * SETTINGS.batch].tolist())
-    loader._pairs = [
-        pair if i in reached else Pair(Path("gone.png"), Path("gone.png"), "camvid")
-        for i, pair in enumerate(loader._pairs)
-    ]
+    gone = Pair(Path("gone.png"), Path("gone.png"), "camvid")
+    many = [gone] * 1000
+    for index in order[: (AHEAD + 2) * SETTINGS.batch]:
+        many[index] = pairs[index % len(pairs)]
+    loader = Loader(many, SETTINGS)
     batches = loader.epoch(0)
     next(batches)
     next(batches)
