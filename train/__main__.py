@@ -77,10 +77,10 @@ def gather(settings: Settings) -> tuple[list[Pair], dict[str, list[Pair]]]:
 
 
 def _prepare(out: Path, settings: Settings, *, resume: bool) -> None:
-    """Make the run folder and note the settings; nothing of an older run is overwritten without `--resume`."""
+    """Make the run folder and note the settings; no epoch of an older run is overwritten without `--resume`."""
     stored = out / "run.json"
     described = json.loads(json.dumps({"roadmask": version("roadmask"), "settings": settings.as_dict()}))
-    if stored.exists():
+    if (out / "checkpoint.npz").exists():
         if not resume:
             raise DataInvalid(f"{out} holds a run already: give another --out, or --resume to go on with it")
         if json.loads(stored.read_text())["settings"] != described["settings"]:
@@ -111,13 +111,16 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit status 0, or 2 and one line on bad input."""
+    """Exit status 0; 2 and one line on bad input; 130 when it is interrupted."""
     arguments = parser().parse_args(argv)
     try:
         run(arguments)
     except RoadmaskError as error:
         print(f"train: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"train: stopped; --resume goes on from the last whole epoch in {arguments.out}", file=sys.stderr)
+        return 130
     return 0
 
 

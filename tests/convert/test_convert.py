@@ -89,6 +89,13 @@ def test_int8_is_smaller_and_standard_onnx(converted: dict[str, Path]) -> None:
         assert [opset.domain for opset in model.opset_import if opset.domain] == []
 
 
+def test_int8_keeps_no_activation_of_its_own(converted: dict[str, Path]) -> None:
+    """Left in the graph, it would mean that outputs are quantised over the range before it, at a loss of accuracy."""
+    operators = {node.op_type for node in onnx.load(converted["int8"]).graph.node}
+    assert not operators & {"Clip", "Relu"}
+    assert {"QuantizeLinear", "DequantizeLinear", "Conv", "ArgMax"} <= operators
+
+
 def test_multiply_accumulates_are_counted_by_hand() -> None:
     inputs = keras.Input((64, 96, 3))
     x = keras.layers.Conv2D(8, 3, 2, padding="same")(inputs)

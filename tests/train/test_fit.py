@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,16 @@ def test_bad_input_is_one_line_and_leaves_no_folder(
     assert len(lines) == 1
     assert named in lines[0]
     assert not out.exists()
+
+
+def test_a_broken_pair_stops_the_run_with_its_name_and_the_folder_can_be_used_again(
+    cityscapes_pair: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = cityscapes_pair(np.zeros((96, 192, 3), np.uint8), np.full((96, 192), 99, np.uint8))
+    for kind in ("leftImg8bit", "gtFine"):
+        (folder / kind / "val").rename(folder / kind / "train")
+    arguments = ["--data", f"cityscapes:{folder}", "--out", str(tmp_path / "run"), "--model", "unet", "--batch", "1"]
+    for _ in range(2):
+        assert main(arguments) == 2
+        assert "ids [99] are unknown to cityscapes" in capsys.readouterr().err.strip().splitlines()[-1]
+    assert not (tmp_path / "run" / "model.keras").exists()
