@@ -17,7 +17,6 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from runtime import contract, frames
 from runtime.frames import Frame, Geometry
 
-
 OPERATORS = ("Conv", "Add", "Resize", "Clip", "Relu")
 """What runs in int8. With the activations among them, a convolution's output is quantised over the range that is left
 after its activation (0 to 6) and the activation itself goes; without, over the range before, which is up to 30 times as
