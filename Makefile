@@ -10,9 +10,10 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --editable
 
 # API and page together; Ctrl-C stops both, and so does the end of the API.
 serve: .venv-serve/ready
-	@.venv-serve/bin/python -m gui --api http://$(HOST):$(PORT) --host $(HOST) --port $(GUI_PORT) & gui=$$!; \
-	trap 'kill $$gui 2>/dev/null' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
-	.venv-serve/bin/python -m api --host $(HOST) --port $(PORT)
+	@.venv-serve/bin/python -m api --host $(HOST) --port $(PORT) & api=$$!; \
+	.venv-serve/bin/python -m gui --api http://$(HOST):$(PORT) --host $(HOST) --port $(GUI_PORT) & gui=$$!; \
+	trap 'kill $$api $$gui 2>/dev/null; wait' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
+	wait $$api
 
 test: .venv/ready lint
 	.venv/bin/python -m pytest
@@ -25,7 +26,8 @@ lint: .venv/ready
 
 # README's picture: a generated street beside the shipped model's mask of it.
 picture: .venv-serve/ready
-	.venv-serve/bin/python -m runtime picture -o docs/street.png
+	mkdir -p docs
+	.venv-serve/bin/python -m runtime picture -o docs/street.jpg
 
 # A folder is ready when its last file is written; a change of the dependencies makes it anew.
 .venv-serve/ready: pyproject.toml

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from importlib.metadata import version
-from typing import NoReturn
 
 from api.settings import Settings
+from runtime.commands import Parser
 from runtime.errors import RoadmaskError
 
 EXAMPLE = """\
@@ -20,25 +18,13 @@ Each setting can also be given as ROADMASK_HOST, ROADMASK_PORT, and so on; api/s
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line, and status 2."""
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m api",
-        description="Serves masks of camera frames over HTTP.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _parser() -> Parser:
+    parser = Parser("python -m api", "Serves masks of camera frames over HTTP.", EXAMPLE)
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", help="port to listen on, 0 for a free one (8000)")
     parser.add_argument("--models", metavar="DIR", help="folder of the model files (those that are shipped)")
     parser.add_argument("--providers", metavar="LIST", help="execution providers, in order of preference (cpu)")
     parser.add_argument("--threads", metavar="N", help="threads of one inference (the cores that may be used)")
-    parser.add_argument("--version", action="version", version=f"roadmask {version('roadmask')}")
     return parser
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 from runtime import codecs, datasets
+from runtime.commands import Parser
 from runtime.datasets import Pair, Source
 from runtime.errors import DataInvalid, RoadmaskError
 from runtime.frames import Frame
@@ -19,12 +19,9 @@ EXAMPLE = """example:
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    command = argparse.ArgumentParser(
-        "python -m convert", description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    command.add_argument("--version", action="version", version=f"roadmask {version('roadmask')}")
+    command = Parser("python -m convert", __doc__, EXAMPLE)
     command.add_argument("model", type=Path, help="model.keras of a run folder")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.onnx")
     command.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="default %(default)s")
@@ -67,13 +64,12 @@ def calibration_frames(text: str, count: int) -> list[Frame]:
 
 
 def validation_pairs(texts: list[str]) -> dict[str, list[Pair]]:
-    """The val split of each labelled folder, by kind.
+    """The val split of each labelled folder, by name.
 
     Raises:
         DataInvalid: a folder that is missing, empty or incomplete.
     """
-    sources = [Source.parse(text) for text in texts]
-    return {source.kind: source.pairs("val") for source in sources}
+    return {name: source.pairs("val") for name, source in datasets.named(texts).items()}
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -32,12 +32,16 @@ def read_model(path: Path) -> keras.Model:
         model = keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras raises what its reader trips over: OSError, ValueError, KeyError, TypeError
         raise DataInvalid(f"{path} is no Keras model: {str(error).splitlines()[0]}") from error
+    scored = len(categories.SCORED)
     for name, shape, channels in (
         ("input", getattr(model, "input_shape", None), 3),
-        ("output", getattr(model, "output_shape", None), len(categories.SCORED)),
+        ("output", getattr(model, "output_shape", None), scored),
     ):
         if not isinstance(shape, tuple) or len(shape) != 4 or shape[3] != channels:
             raise DataInvalid(f"{path} is no segmentation model: its {name} is {shape}, not (.., .., .., {channels})")
+    made = tuple(model.compute_output_shape((1, 64, 96, 3)))
+    if made != (1, 64, 96, scored):
+        raise DataInvalid(f"{path} makes {made} of (1, 64, 96, 3): one row of {scored} logits a pixel is needed")
     return model
 
 

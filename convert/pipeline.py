@@ -46,6 +46,8 @@ def convert(job: Job) -> None:
     geometry = Geometry(**{name: value for name, value in settings.get("geometry", {}).items() if name != "fixed"})
     # The data sets' kinds alone: their places on the training machine are nobody's business.
     data = tuple(dict.fromkeys(text.partition(":")[0] for text in settings.pop("data", ())))
+    if settings.get("init"):
+        settings["init"] = Path(settings["init"]).parent.name
     with tempfile.TemporaryDirectory(dir=job.output.parent, prefix=".convert-") as folder:
         scratch = Path(folder)
         exported = graph.finish(export.to_onnx(trained, geometry, scratch / "raw.onnx"), geometry)
@@ -74,7 +76,7 @@ class _Gate:
         self._scratch = scratch
         spread = (datasets.spread(list(pairs), PARITY_FRAMES) for pairs in job.pairs.values())
         frames = [datasets.read(pair)[0] for pairs in spread for pair in pairs]
-        self._frames = frames or [scenes.generate(seed, 1024, 512).frame for seed in range(8)]
+        self._frames = frames or list(job.calibration) or [scenes.generate(seed, 1024, 512).frame for seed in range(8)]
         self._reference: Callable[[Frame], Mask] | None = None
         self._reference_accuracy: Mapping[str, Any] = {}
 

@@ -12,6 +12,8 @@ from gui.client import Answer
 MAX_BYTES = 32 * 2**20
 """The API's own limit: what is over it is not worth sending."""
 
+SHOWN_BY_BROWSERS = ("image/jpeg", "image/png", "image/webp", "image/bmp")
+
 
 def _legend(answer: Answer) -> None:
     """Each category that occurs, with its colour, name and share of the pixels, the largest first."""
@@ -50,16 +52,19 @@ def register(api: str) -> None:
     @ui.page("/", title="roadmask")
     def page() -> None:
         async def segment(event: events.UploadEventArguments) -> None:
-            data = await event.file.read()
-            result.clear()
+            data, kind = await event.file.read(), event.file.content_type
             try:
                 answer = await client.segment(api, data)
+                if kind not in SHOWN_BY_BROWSERS:
+                    data, kind = await client.as_jpeg(api, data), "image/jpeg"
             except client.ApiError as error:
+                result.clear()
                 with result:
                     ui.label(str(error)).classes("text-negative").props("role=alert")
             else:
+                result.clear()
                 with result:
-                    _result(data, event.file.content_type or "image/jpeg", answer)
+                    _result(data, kind, answer)
             upload.reset()
 
         with ui.column().classes("w-full max-w-5xl mx-auto p-4"):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -15,37 +15,36 @@ from rich.console import Console
 from rich.progress import track
 
 from runtime import categories, codecs, datasets, evaluate, frames, model_files, providers, scenes
+from runtime.commands import Parser
 from runtime.datasets import Pair, Source
 from runtime.errors import DataInvalid, RoadmaskError
 from runtime.segmenter import Segmenter
 
-EXAMPLE = """examples:
-  python -m runtime segment street.jpg -o masks
-  python -m runtime evaluate accurate --data cityscapes:/data/cityscapes --data camvid:/data/camvid
-  python -m runtime scenes -o scenes --count 20
-"""
+EXAMPLES = {
+    "segment": "street.jpg folder_of_frames -o masks",
+    "evaluate": "accurate --data cityscapes:/data/cityscapes --data camvid:/data/camvid",
+    "scenes": "-o scenes --count 20 --size 1024x512",
+    "picture": "-o street.jpg --seed 42",
+}
+EXAMPLE = "examples:\n" + "".join(f"  python -m runtime {name} {rest}\n" for name, rest in EXAMPLES.items())
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
-    raw = argparse.RawDescriptionHelpFormatter
-    command = argparse.ArgumentParser("python -m runtime", description=__doc__, epilog=EXAMPLE, formatter_class=raw)
-    command.add_argument("--version", action="version", version=f"roadmask {version('roadmask')}")
-    commands = command.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    command = Parser("python -m runtime", __doc__, EXAMPLE)
+    commands = command.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 
-    segment = commands.add_parser(
-        "segment", help="frames to palette-PNG masks", formatter_class=raw,
-        epilog="example:\n  python -m runtime segment street.jpg folder_of_frames -o masks",
-    )  # fmt: skip
+    def add(name: str, does: str) -> Parser:
+        example = f"example:\n  python -m runtime {name} {EXAMPLES[name]}\n"
+        return commands.add_parser(name, help=does, description=does, epilog=example)
+
+    segment = add("segment", "frames to palette-PNG masks")
     segment.add_argument("frames", nargs="+", type=Path, metavar="FRAME", help="image files, or folders of them")
     segment.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="where FRAME.png go")
     segment.add_argument("--model", default=model_files.DEFAULT, help="a name, a stem or a file (default %(default)s)")
     _add_hardware(segment)
 
-    score = commands.add_parser(
-        "evaluate", help="mean category IoU on labelled folders", formatter_class=raw,
-        epilog="example:\n  python -m runtime evaluate accurate --data cityscapes:/data/cityscapes",
-    )  # fmt: skip
+    score = add("evaluate", "mean category IoU on labelled folders")
     score.add_argument("model", help="a name, a stem or a file")
     score.add_argument(
         "--data", action="append", required=True, metavar="KIND:DIR", help="cityscapes:DIR or camvid:DIR"
@@ -55,27 +54,21 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--json", action="store_true", help="figures as JSON on standard output")
     _add_hardware(score)
 
-    streets = commands.add_parser(
-        "scenes", help="generated streets with exact ground truth, laid out like Cityscapes", formatter_class=raw,
-        epilog="example:\n  python -m runtime scenes -o scenes --count 20 --size 1024x512",
-    )  # fmt: skip
+    streets = add("scenes", "generated streets with exact ground truth, laid out like Cityscapes")
     streets.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     streets.add_argument("--count", type=int, default=8, help="default %(default)s")
     streets.add_argument("--seed", type=int, default=0, help="of the first scene (default %(default)s)")
     streets.add_argument("--size", default="2048x1024", metavar="WxH", help="default %(default)s")
 
-    pair = commands.add_parser(
-        "picture", help="a generated street beside the model's mask of it", formatter_class=raw,
-        epilog="example:\n  python -m runtime picture -o street.jpg --seed 3",
-    )  # fmt: skip
+    pair = add("picture", "a generated street beside the model's mask of it")
     pair.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=".png or .jpg")
-    pair.add_argument("--seed", type=int, default=0, help="of the scene (default %(default)s)")
+    pair.add_argument("--seed", type=int, default=42, help="of the scene (default %(default)s)")
     pair.add_argument("--model", default=model_files.DEFAULT, help="a name, a stem or a file (default %(default)s)")
     _add_hardware(pair)
     return command
 
 
-def _add_hardware(command: argparse.ArgumentParser) -> None:
+def _add_hardware(command: Parser) -> None:
     command.add_argument("--providers", default="cpu", metavar="LIST", help="comma separated (default %(default)s)")
     command.add_argument("--threads", type=int, metavar="N", help="default: the cores that may be used")
 
@@ -112,18 +105,36 @@ def _frame_files(named: Iterable[Path]) -> list[Path]:
 def segment(arguments: argparse.Namespace) -> None:
     """A palette-PNG mask of each frame. A broken frame stops the run; the masks written before it stay."""
     files = _frame_files(arguments.frames)
+    targets = [arguments.output / f"{path.stem}.png" for path in files]
+    sources = {path.resolve() for path in files}
+    for target in targets:
+        if target.resolve() in sources:
+            raise DataInvalid(f"{target} is one of the frames: its mask would overwrite it, give another -o")
     segmenter = _load(arguments)
     try:
         arguments.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataInvalid(f"{arguments.output} can't be made a folder: {error.strerror}") from error
-    for path in track(files, "segment", console=Console(stderr=True), transient=True):
-        mask = codecs.encode_mask(segmenter.segment(codecs.read_frame(path)))
-        target = arguments.output / f"{path.stem}.png"
-        part = target.with_suffix(".part")
-        part.write_bytes(mask)
-        part.replace(target)
+    both = list(zip(files, targets, strict=True))
+    for path, target in track(both, "segment", console=Console(stderr=True), transient=True):
+        _write(target, codecs.encode_mask(segmenter.segment(codecs.read_frame(path))))
     print(f"{len(files)} masks in {arguments.output}, by {segmenter.name} on {segmenter.provider}")
+
+
+def _write(target: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        DataInvalid: it can't be written.
+    """
+    part = target.with_name(f".{target.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(target)
+    except OSError as error:
+        raise DataInvalid(f"{target} can't be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def score(arguments: argparse.Namespace) -> None:
@@ -157,8 +168,10 @@ def make_scenes(arguments: argparse.Namespace) -> None:
     width, _, height = arguments.size.partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         raise DataInvalid(f"--size is WxH, like 2048x1024, not '{arguments.size}'")
-    if arguments.count < 1:
-        raise DataInvalid("--count must be at least 1")
+    if int(width) * int(height) > codecs.Limits.max_pixels:
+        raise DataInvalid(f"--size {arguments.size} is more than {codecs.Limits.max_pixels} pixels")
+    if arguments.count < 1 or arguments.seed < 0:
+        raise DataInvalid("--count must be at least 1 and --seed at least 0")
     try:
         scenes.write(arguments.output, arguments.count, seed=arguments.seed, width=int(width), height=int(height))
     except (ValueError, OSError) as error:
@@ -168,15 +181,15 @@ def make_scenes(arguments: argparse.Namespace) -> None:
 
 def draw_picture(arguments: argparse.Namespace) -> None:
     """Frame and mask side by side, 2048 x 512."""
-    if arguments.output.suffix.lower() not in (".png", ".jpg"):
-        raise DataInvalid(f"a picture is named .png or .jpg, not '{arguments.output.name}'")
+    kind = {".png": "PNG", ".jpg": "JPEG"}.get(arguments.output.suffix.lower())
+    if kind is None or arguments.seed < 0:
+        raise DataInvalid(f"a picture is named .png or .jpg, not '{arguments.output.name}', and --seed is at least 0")
     segmenter = _load(arguments)
     frame = scenes.generate(arguments.seed).frame
     both = np.hstack([frame, categories.PALETTE[segmenter.segment(frame)]])
-    try:
-        Image.fromarray(frames.resize(both, 512, 2048)).save(arguments.output, quality=85, optimize=True)
-    except OSError as error:
-        raise DataInvalid(f"{arguments.output} can't be written: {error.strerror or error}") from error
+    buffer = io.BytesIO()
+    Image.fromarray(frames.resize(both, 512, 2048)).save(buffer, kind, quality=85, optimize=True)
+    _write(arguments.output, buffer.getvalue())
     print(f"wrote {arguments.output}")
 
 

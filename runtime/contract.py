@@ -65,7 +65,7 @@ class Contract:
             stored = json.loads(metadata[KEY])
             if stored["version"] != VERSION:
                 raise ModelInvalid(f"the contract has version {stored['version']}, this roadmask reads {VERSION}")
-            names = [(row["id"], row["name"]) for row in stored["categories"]]
+            table = [(row["id"], row["name"], tuple(row["color"])) for row in stored["categories"]]
             geometry = dict(stored["geometry"])
             fixed = geometry.pop("fixed", None)
             contract = cls(
@@ -78,8 +78,8 @@ class Contract:
             )
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise ModelInvalid(f"the contract is malformed: {type(error).__name__} {error}") from error
-        if names != [(category.id, category.name) for category in categories.CATEGORIES]:
-            raise ModelInvalid(f"the contract's categories are {names}, not the 8 of Cityscapes")
+        if table != [(category.id, category.name, category.color) for category in categories.CATEGORIES]:
+            raise ModelInvalid(f"the contract's categories are {table}, not the 8 of Cityscapes")
         if contract.precision not in PRECISIONS:
             raise ModelInvalid(
                 f"the contract's precision is '{contract.precision}', not one of {', '.join(PRECISIONS)}"
@@ -98,6 +98,8 @@ class Contract:
             raise ModelInvalid(f"the contract's stride is {geometry.stride}, it must be a whole number from 1")
         if not (isinstance(geometry.pixel_budget, int) and geometry.pixel_budget >= geometry.stride**2):
             raise ModelInvalid(f"the contract's pixel budget is {geometry.pixel_budget}, less than one stride squared")
+        if not (isinstance(geometry.max_upscale, int | float) and 0 < geometry.max_upscale < 1000):
+            raise ModelInvalid(f"the contract's largest upscale is {geometry.max_upscale!r}, it must be above 0")
         if geometry.fixed and any(side < 1 or side % geometry.stride for side in geometry.fixed):
             raise ModelInvalid(f"the contract's size {geometry.fixed} is no multiple of its stride {geometry.stride}")
 
@@ -123,5 +125,5 @@ def _check_tensor(kind: str, name: str, tensors: Mapping[str, tuple[str, Shape]]
     if dtype != "tensor(uint8)":
         raise ModelInvalid(f"the {kind} '{name}' is {dtype}, the contract says tensor(uint8)")
     sizes = tuple(size if isinstance(size, int) else None for size in shape)
-    if len(sizes) != len(wanted) or any(a != b for a, b in zip(sizes[1:], wanted[1:], strict=True)):
+    if sizes != tuple(wanted):
         raise ModelInvalid(f"the {kind} '{name}' has the shape {list(shape)}, the contract says {list(wanted)}")

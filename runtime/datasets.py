@@ -11,7 +11,7 @@ numpy only: training, conversion, evaluation and serving all read through here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +100,20 @@ class Source:
             yield Pair(frame, self.folder / f"{split}annot" / frame.name, self.kind)
 
 
+def named(texts: Iterable[str]) -> dict[str, Source]:
+    """The sources that a command line names, each once: by kind, or by kind and folder where a kind comes twice.
+
+    Raises:
+        DataInvalid: as `Source.parse`.
+    """
+    sources = list(dict.fromkeys(Source.parse(text) for text in texts))
+    kinds = [source.kind for source in sources]
+    return {
+        source.kind if kinds.count(source.kind) == 1 else f"{source.kind}-{source.folder.name}": source
+        for source in sources
+    }
+
+
 def read(pair: Pair, *, scored_only: bool = False) -> tuple[Frame, Mask]:
     """The frame, uint8 H x W x 3 RGB, and its ground truth, uint8 H x W category ids.
 
@@ -113,7 +127,7 @@ def read(pair: Pair, *, scored_only: bool = False) -> tuple[Frame, Mask]:
     try:
         frame = codecs.read_frame(pair.frame)
         raw = codecs.decode_mask(pair.truth.read_bytes())
-    except FrameError as error:
+    except (FrameError, OSError) as error:
         raise DataInvalid(f"{pair.key}: {error}") from error
     if frame.shape[:2] != raw.shape:
         raise DataInvalid(

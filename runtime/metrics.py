@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 from runtime import categories
 from runtime.errors import DataInvalid
-
-Mask = npt.NDArray[np.uint8]
+from runtime.frames import Mask
 
 
 class Confusion:

@@ -19,16 +19,10 @@ NAMES = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
 }
 """Short name to onnxruntime's."""
 
-PACKAGES = {
-    "cpu": "onnxruntime",
-    "cuda": "onnxruntime-gpu",
-    "tensorrt": "onnxruntime-gpu",
-    "openvino": "onnxruntime-openvino",
-}
+PACKAGES = {"cpu": "onnxruntime", "cuda": "onnxruntime-gpu", "tensorrt": "onnxruntime-gpu"}
 """Short name to the package that brings it."""
 
 MAX_THREADS = 1024

@@ -48,6 +48,9 @@ class Segmenter:
                 {tensor.name: (tensor.type, tensor.shape) for tensor in session.get_inputs()},
                 {tensor.name: (tensor.type, tensor.shape) for tensor in session.get_outputs()},
             )
+            said = path.stem.rpartition("-")[2]
+            if said in contract.PRECISIONS and said != promised.precision:
+                raise ModelInvalid(f"the file is named {said}, its contract says {promised.precision}")
         except ModelInvalid as error:
             raise ModelInvalid(f"{path}: {error}") from error
         return cls(session, promised, path.stem, providers_wanted[0])
@@ -57,8 +60,16 @@ class Segmenter:
         return frames.plan(frame.shape[0], frame.shape[1], self.contract.geometry)
 
     def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Network inputs to network outputs: uint8 batch x h x w x 3 to uint8 batch x h x w, ids 1..7."""
+        """Network inputs to network outputs: uint8 batch x h x w x 3 to uint8 batch x h x w, ids 1..7.
+
+        Raises:
+            ModelInvalid: the network's output has another size than its input.
+        """
         masks: npt.NDArray[np.uint8] = self._session.run([contract.OUTPUT], {contract.INPUT: images})[0]
+        if masks.shape != images.shape[:3]:
+            raise ModelInvalid(
+                f"{self.name} made {list(masks.shape)} of {list(images.shape)}: one id a pixel is promised"
+            )
         return masks
 
     def segment(self, frame: Frame) -> Mask:

@@ -63,7 +63,14 @@ def cityscapes_pair(tmp_path: Path) -> Callable[[Array, Array], Path]:
     return write
 
 
-def toy_graph(*, stamped: dict[str, str] | None = None, channels: int = 3, output: str = "mask") -> onnx.ModelProto:
+def toy_graph(
+    *,
+    stamped: dict[str, str] | None = None,
+    channels: int = 3,
+    output: str = "mask",
+    batch: int | str = "batch",
+    every: int = 1,
+) -> onnx.ModelProto:
     """A network whose mask is known: 1 + the index of the brightest of the three channels, ties to the first."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -71,15 +78,20 @@ def toy_graph(*, stamped: dict[str, str] | None = None, channels: int = 3, outpu
         helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("ArgMax", ["float"], ["best"], axis=3, keepdims=0),
         helper.make_node("Add", ["best", "one"], ["category"]),
-        helper.make_node("Cast", ["category"], [output], to=TensorProto.UINT8),
+        helper.make_node("Slice", ["category", "begin", "end", "axes", "every"], ["kept"]),
+        helper.make_node("Cast", ["kept"], [output], to=TensorProto.UINT8),
     ]
-    sides = ["batch", "height", "width"]
+    sides: list[int | str] = [batch, "height", "width"]
+    numbers = {"begin": [0, 0], "end": [2**31, 2**31], "axes": [1, 2], "every": [every, every]}
     graph = helper.make_graph(
         nodes,
         "toy",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, [*sides, channels])],
         [helper.make_tensor_value_info(output, TensorProto.UINT8, sides)],
-        [numpy_helper.from_array(np.array(1, np.int64), "one")],
+        [
+            numpy_helper.from_array(np.array(1, np.int64), "one"),
+            *(numpy_helper.from_array(np.array(value, np.int64), name) for name, value in numbers.items()),
+        ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
     metadata = {contract.KEY: Contract("fp32").to_json()} if stamped is None else stamped

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from runtime import datasets
+from runtime.commands import Parser
 from runtime.datasets import Pair, Source
 from runtime.errors import DataInvalid, RoadmaskError
 from train.loader import Loader
@@ -21,13 +22,10 @@ EXAMPLE = """example:
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line."""
     defaults = Settings(data=())
-    command = argparse.ArgumentParser(
-        "python -m train", description=__doc__, epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    command.add_argument("--version", action="version", version=f"roadmask {version('roadmask')}")
+    command = Parser("python -m train", __doc__, EXAMPLE)
     command.add_argument(
         "--data", action="append", required=True, metavar="KIND:DIR", help="repeat it; one named twice counts twice"
     )
@@ -35,6 +33,10 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--model", default=defaults.model, help="lite or unet (default %(default)s)")
     command.add_argument("--epochs", type=int, default=defaults.epochs, help="default %(default)s")
     command.add_argument("--batch", type=int, default=defaults.batch, help="default %(default)s")
+    command.add_argument("--init", metavar="MODEL.keras", help="start from the weights of this run's model")
+    command.add_argument(
+        "--degrade", type=float, default=defaults.degrade, help="factor on degradations' probabilities (default 1)"
+    )
     command.add_argument("--loss", default=defaults.loss, help="cross_entropy, dice or both (default %(default)s)")
     command.add_argument("--learning-rate", type=float, default=defaults.learning_rate, help="default %(default)s")
     command.add_argument("--validation-frames", type=int, default=defaults.validation_frames, help="of each data set")
@@ -49,15 +51,19 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     Raises:
         DataInvalid: a value that can't be.
     """
-    names = ("model", "epochs", "batch", "loss", "learning_rate", "validation_frames", "seed")
+    names = ("model", "init", "epochs", "batch", "loss", "learning_rate", "validation_frames", "seed", "degrade")
     settings = Settings(data=tuple(arguments.data), **{name: getattr(arguments, name) for name in names})
+    if settings.init is not None and not Path(settings.init).is_file():
+        raise DataInvalid(f"there is no file {settings.init} to start from")
     if settings.model not in ("lite", "unet"):
         raise DataInvalid(f"there is no model '{settings.model}': lite and unet can be trained")
     if settings.loss not in ("cross_entropy", "dice", "both"):
         raise DataInvalid(f"there is no loss '{settings.loss}': take cross_entropy, dice or both")
-    for name in ("epochs", "batch"):
-        if getattr(settings, name) < 1:
-            raise DataInvalid(f"--{name} must be at least 1")
+    for name, least in (("epochs", 1), ("batch", 1), ("validation_frames", 1), ("seed", 0), ("degrade", 0)):
+        if not getattr(settings, name) >= least:
+            raise DataInvalid(f"--{name.replace('_', '-')} must be at least {least}")
+    if not 0 < settings.learning_rate < 1:
+        raise DataInvalid("--learning-rate must lie between 0 and 1")
     return settings
 
 
@@ -67,26 +73,36 @@ def gather(settings: Settings) -> tuple[list[Pair], dict[str, list[Pair]]]:
     Raises:
         DataInvalid: a folder that is missing, empty or incomplete.
     """
-    sources = [Source.parse(text) for text in settings.data]
-    pairs = [pair for source in sources for pair in source.pairs("train")]
+    pairs = [pair for text in settings.data for pair in Source.parse(text).pairs("train")]
     return pairs, {
-        source.kind: datasets.spread(source.pairs("val"), settings.validation_frames)
-        for source in sources
+        name: datasets.spread(source.pairs("val"), settings.validation_frames)
+        for name, source in datasets.named(settings.data).items()
         if "val" in source.splits()
     }
 
 
-def _prepare(out: Path, settings: Settings, *, resume: bool) -> None:
-    """Make the run folder and note the settings; no epoch of an older run is overwritten without `--resume`."""
+def _prepare(out: Path, settings: Settings, frames: int, *, resume: bool) -> None:
+    """Make the run folder and note the settings; no epoch of an older run is overwritten without `--resume`.
+
+    Raises:
+        DataInvalid: the folder can't be used, or holds another run.
+    """
     stored = out / "run.json"
-    described = json.loads(json.dumps({"roadmask": version("roadmask"), "settings": settings.as_dict()}))
-    if (out / "checkpoint.npz").exists():
-        if not resume:
-            raise DataInvalid(f"{out} holds a run already: give another --out, or --resume to go on with it")
-        if json.loads(stored.read_text())["settings"] != described["settings"]:
-            raise DataInvalid(f"{stored} has other settings: --resume goes on with exactly those")
-    out.mkdir(parents=True, exist_ok=True)
-    stored.write_text(json.dumps(described, indent=1))
+    run = {"roadmask": version("roadmask"), "frames": frames, "settings": settings.as_dict()}
+    text = json.dumps(run, indent=1)
+    try:
+        if (out / "checkpoint.npz").exists():
+            if not resume:
+                raise DataInvalid(f"{out} holds a run already: give another --out, or --resume to go on with it")
+            there = json.loads(stored.read_text())
+            if any(there.get(key) != json.loads(text)[key] for key in ("frames", "settings")):
+                raise DataInvalid(f"{stored} has other settings or frames: --resume goes on with exactly those")
+        out.mkdir(parents=True, exist_ok=True)
+        part = stored.with_suffix(".part")
+        part.write_text(text)
+        part.replace(stored)
+    except (OSError, ValueError) as error:
+        raise DataInvalid(f"{out} can't be used as a run folder: {error}") from error
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -94,19 +110,16 @@ def run(arguments: argparse.Namespace) -> None:
     settings = settings_of(arguments)
     pairs, validation = gather(settings)
     loader = Loader(pairs, settings)
-    _prepare(arguments.out, settings, resume=arguments.resume)
+    _prepare(arguments.out, settings, len(pairs), resume=arguments.resume)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # TensorFlow takes seconds to load: bad input is told before.
     from train import fit, report  # noqa: PLC0415
 
     print(f"{len(pairs)} training frames; validation: { {name: len(some) for name, some in validation.items()} }")
-    epochs = fit.train(settings, loader, validation, arguments.out, resume=arguments.resume)
-    import keras  # noqa: PLC0415
-
-    model = keras.models.load_model(arguments.out / "model.keras", compile=False)
+    epochs, segment = fit.train(settings, loader, validation, arguments.out, resume=arguments.resume)
     report.draw_curves(epochs, arguments.out / "curves.png")
     shown = [pair for some in validation.values() for pair in datasets.spread(some, 4)]
-    report.draw_samples(model, settings, shown or pairs[:4], arguments.out / "samples.png")
+    report.draw_samples(segment, shown or pairs[:4], arguments.out / "samples.png")
     print(f"wrote {arguments.out / 'model.keras'}")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import numpy as np
 import tensorflow as tf
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from runtime import datasets, frames, metrics
+from runtime import evaluate, frames
 from runtime.datasets import Pair
 from runtime.errors import DataInvalid
+from runtime.frames import Frame, Mask
 from train.loader import Loader
 from train.losses import LOSSES
 from train.models import MODELS
@@ -33,7 +35,7 @@ class Epoch:
     loss: float
     """Mean over the epoch's steps."""
     learning_rate: float
-    """Of the last step."""
+    """That the next step takes."""
     seconds: float
     """Wall clock of the training steps; validation is not in it."""
     cpu_seconds: float
@@ -54,6 +56,13 @@ def learning_rate(settings: Settings, steps: int) -> keras.optimizers.schedules.
     )
 
 
+def _take_weights(model: keras.Model, path: Path) -> None:
+    try:
+        model.set_weights(keras.models.load_model(path, compile=False).get_weights())
+    except (OSError, ValueError) as error:
+        raise DataInvalid(f"{path} has no weights for this network: {str(error).splitlines()[0]}") from error
+
+
 class Trainer:
     """A network in training, its optimizer and the moving average of its weights."""
 
@@ -61,6 +70,8 @@ class Trainer:
         keras.utils.set_random_seed(settings.seed)
         self.settings = settings
         self.saved = MODELS[settings.model]()
+        if settings.init is not None:
+            _take_weights(self.saved, Path(settings.init))
         """Holds the moving average whenever it is validated or saved: built-in layers only."""
         self.model = with_fused_norm(self.saved)
         self.schedule = learning_rate(settings, total_steps)
@@ -92,9 +103,11 @@ class Trainer:
         """Put the moving average into `saved`."""
         self.saved.set_weights([average.numpy() for average in self.average])
 
-    def predict(self, image: frames.Frame) -> frames.Mask:
-        """The mask of a network input, by the weights that `publish` put in place."""
-        return np.asarray(self._predict(tf.cast(image[None], tf.float32))[0], np.uint8)
+    def segment(self, frame: Frame) -> Mask:
+        """The mask of a frame by the weights that `publish` put in place, fitted as in serving."""
+        where = frames.plan(frame.shape[0], frame.shape[1], self.settings.geometry)
+        image = tf.cast(frames.fit(frame, where)[None], tf.float32)
+        return frames.restore(np.asarray(self._predict(image)[0], np.uint8), where)
 
     def state(self) -> list[Any]:
         """Every variable that the next step depends on, in a fixed order."""
@@ -118,18 +131,20 @@ class Trainer:
                 for index, variable in enumerate(self.state()):
                     variable.assign(stored[f"v{index}"])
                 return int(stored["epochs_done"])
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise DataInvalid(f"{path} is no checkpoint of this model: {error}") from error
 
 
-def validate(trainer: Trainer, pairs: Iterable[Pair]) -> metrics.Confusion:
-    """The confusion matrix at the truths' own size, frames fitted as in serving."""
-    confusion = metrics.Confusion()
-    for pair in pairs:
-        frame, truth = datasets.read(pair, scored_only=True)
-        where = frames.plan(*truth.shape, trainer.settings.geometry)
-        confusion.add(truth, frames.restore(trainer.predict(frames.fit(frame, where)), where))
-    return confusion
+def validate(trainer: Trainer, validation: Mapping[str, Sequence[Pair]], epoch: Epoch, writer: Any) -> None:
+    """Score the moving average on each data set, at the truths' own size, into `epoch.validation`."""
+    trainer.publish()
+    for name, pairs in validation.items():
+        found = evaluate.summary(evaluate.evaluate(trainer.segment, pairs, title=f"validate on {name}"), len(pairs))
+        epoch.validation[name] = found
+        with writer.as_default(step=int(trainer.optimizer.iterations)):
+            tf.summary.scalar(f"mean_iou/{name}", found["mean_iou"] or 0.0)
+    scores = " ".join(f"{name} {row['mean_iou'] or 0:.4f}" for name, row in epoch.validation.items())
+    print(f"epoch {epoch.epoch}: loss {epoch.loss:.4f}, {epoch.seconds:.0f} s, mean IoU {scores}", flush=True)
 
 
 def _run_epoch(trainer: Trainer, loader: Loader, number: int, writer: Any, progress: Progress) -> Epoch:
@@ -156,12 +171,17 @@ def _write_history(path: Path, epochs: list[Epoch]) -> None:
     part.replace(path)
 
 
-def train(
-    settings: Settings, loader: Loader, validation: dict[str, list[Pair]], out: Path, *, resume: bool
-) -> list[Epoch]:
-    """Train and leave `model.keras`, `metrics.json`, `checkpoint.npz` and `tensorboard/` in `out`.
+def _read_history(path: Path, done: int) -> list[Epoch]:
+    try:
+        return [Epoch(**row) for row in json.loads(path.read_text())[:done]]
+    except (OSError, ValueError, TypeError) as error:
+        raise DataInvalid(f"{path} is no history of this run: {error}") from error
 
-    `model.keras` is the moving average after the last epoch that is done.
+
+def train(
+    settings: Settings, loader: Loader, validation: Mapping[str, Sequence[Pair]], out: Path, *, resume: bool
+) -> tuple[list[Epoch], Callable[[Frame], Mask]]:
+    """Train and leave `model.keras`, `metrics.json`, `checkpoint.npz` and `tensorboard/` in `out`.
 
     Args:
         settings: the run.
@@ -169,30 +189,34 @@ def train(
         validation: by data set's name, what is validated on.
         out: an existing folder.
         resume: go on from `checkpoint.npz` if it is there.
+
+    Returns:
+        What each epoch gave, and the trained model as a function from frame to mask: the moving average of the weights,
+        which is what `model.keras` holds.
+
+    Raises:
+        DataInvalid: a broken pair, or a checkpoint that does not belong to this run.
     """
     trainer = Trainer(settings, loader.steps * settings.epochs)
     checkpoint, history = out / "checkpoint.npz", out / "metrics.json"
     done, epochs = 0, []
     if resume and checkpoint.exists():
         done = trainer.read_checkpoint(checkpoint)
-        epochs = [Epoch(**row) for row in json.loads(history.read_text())[:done]]
+        epochs = _read_history(history, done)
     writer = tf.summary.create_file_writer(str(out / "tensorboard"))
+    if epochs and not epochs[-1].validation:  # it was interrupted in its validation
+        validate(trainer, validation, epochs[-1], writer)
+        _write_history(history, epochs)
     for number in range(done, settings.epochs):
         with _bars() as progress:
-            epoch = _run_epoch(trainer, loader, number, writer, progress)
-        epochs.append(epoch)
+            epochs.append(_run_epoch(trainer, loader, number, writer, progress))
         trainer.publish()
-        trainer.saved.save(out / "model.keras")
+        trainer.saved.save(out / "model.part.keras")
+        (out / "model.part.keras").replace(out / "model.keras")
         _write_history(history, epochs)
         # Before validation: whatever interrupts that, the epoch's work is kept.
         trainer.write_checkpoint(checkpoint, number + 1)
-        for name, some in validation.items():
-            confusion = validate(trainer, some)
-            epoch.validation[name] = {"iou": confusion.iou(), "mean_iou": confusion.mean_iou(), "frames": len(some)}
-            with writer.as_default(step=int(trainer.optimizer.iterations)):
-                tf.summary.scalar(f"mean_iou/{name}", confusion.mean_iou() or 0.0)
+        validate(trainer, validation, epochs[-1], writer)
         _write_history(history, epochs)
-        scores = " ".join(f"{name} {row['mean_iou']:.4f}" for name, row in epoch.validation.items())
-        print(f"epoch {number + 1}: loss {epoch.loss:.4f}, {epoch.seconds:.0f} s, mean IoU {scores}", flush=True)
     trainer.publish()
-    return epochs
+    return epochs, trainer.segment

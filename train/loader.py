@@ -1,7 +1,7 @@
 """Batches streamed from disk: what is in memory is a few batches, whatever the size of the data set.
 
 Threads read ahead on all cores: decoding and OpenCV release the interpreter lock. Order and augmentation follow from
-(seed, epoch, position) alone, so an interrupted run goes on with exactly the samples that it would have had.
+(seed, epoch, index of the pair) alone, so an interrupted run goes on with exactly the samples that it would have had.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Loader:
             raise DataInvalid(f"{len(pairs)} frames are fewer than one batch of {settings.batch}")
         self._pairs = pairs
         self._settings = settings
+        self._augmentation = settings.augmentation.scaled(settings.degrade)
         self.steps = len(pairs) // settings.batch
         """Batches an epoch; what does not fill the last one waits for another epoch's order."""
 
@@ -70,7 +71,7 @@ class Loader:
     def _sample(self, epoch: int, index: int) -> tuple[Frame, Mask]:
         frame, truth = datasets.read(self._pairs[index])
         rng = np.random.default_rng((self._settings.seed, epoch, index))
-        return augment.sample(frame, truth, self._settings.augmentation, self._settings.geometry, rng)
+        return augment.sample(frame, truth, self._augmentation, self._settings.geometry, rng)
 
 
 def _stack(samples: list[Future[tuple[Frame, Mask]]]) -> Batch:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-import keras
 import matplotlib
 import numpy as np
 
-from runtime import categories, datasets, frames
+from runtime import categories, datasets
 from runtime.datasets import Pair
+from runtime.frames import Frame, Mask
 from train.fit import Epoch
-from train.settings import Settings
 
 matplotlib.use("agg")
 from matplotlib import pyplot
@@ -36,15 +36,13 @@ def draw_curves(epochs: list[Epoch], path: Path) -> None:
     pyplot.close(figure)
 
 
-def draw_samples(model: keras.Model, settings: Settings, pairs: list[Pair], path: Path) -> None:
-    """Frame, truth and prediction side by side, a row each."""
+def draw_samples(segment: Callable[[Frame], Mask], pairs: list[Pair], path: Path) -> None:
+    """Frame, truth and prediction side by side, a row each; `segment` makes a frame's mask."""
     figure, grid = pyplot.subplots(len(pairs), 3, figsize=(12, 2.2 * len(pairs)), squeeze=False, layout="constrained")
     for row, pair in zip(grid, pairs, strict=True):
         frame, truth = datasets.read(pair)
-        where = frames.plan(*truth.shape, settings.geometry)
-        logits = model(np.float32(frames.fit(frame, where)[None]), training=False)
-        mask = frames.restore(np.asarray(np.argmax(logits, -1)[0] + 1, np.uint8), where)
-        shown = ((pair.key, frame), ("truth", categories.PALETTE[truth]), ("prediction", categories.PALETTE[mask]))
+        mask = categories.PALETTE[segment(frame)]
+        shown = ((pair.key, frame), ("truth", categories.PALETTE[truth]), ("prediction", mask))
         for axes, (title, picture) in zip(row, shown, strict=True):
             axes.imshow(picture)
             axes.set_title(title, fontsize=7)

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -91,14 +90,16 @@ def test_the_event_loop_is_free_while_a_model_works(start, gated, frame, encode)
     gated.gate.set()
     server = start(gated)
     gated.gate.clear()
-    threading.Timer(0.5, gated.gate.set).start()
+    while gated.entered.acquire(blocking=False):
+        pass  # the warm-up has passed through
     with ThreadPoolExecutor(1) as clients:
         answer = clients.submit(httpx.post, f"{server.url}/segment", content=encode(frame()), timeout=20)
-        while not answer.done():
-            began = time.monotonic()
+        assert gated.entered.acquire(timeout=20)
+        for _ in range(5):  # with a loop that is held up by the inference none of these would be answered
             assert server.http.get("/v2/health/live").status_code == 200
-            assert time.monotonic() - began < 0.4
-        assert float(answer.result().headers["server-timing"].split("infer;dur=")[1].split(",")[0]) > 100
+        assert not answer.done()
+        gated.gate.set()
+        assert answer.result().status_code == 200
 
 
 def test_draining_refuses_what_is_new(start, frame, encode):
@@ -147,7 +148,7 @@ def test_sigterm_answers_the_request_that_is_there_and_exits_with_0(slow_model_f
         port = int(url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), timeout=20) as idle, ThreadPoolExecutor(1) as clients:
             answer = clients.submit(httpx.post, f"{url}/segment", content=encode(frame()), timeout=20)
-            time.sleep(0.3)
+            time.sleep(1)  # on a busy machine too, the request has arrived; the model takes 2 s
             process.send_signal(signal.SIGTERM)
             assert idle.recv(100) == b"", "idle connections are closed"
             assert not answer.done(), "the model of this test is too fast: nothing was under way"

@@ -30,11 +30,15 @@ def api() -> Iterator[str]:
     """`python -m api`, told nothing but a free port."""
     process = subprocess.Popen([sys.executable, "-m", "api", "--port", "0"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    announced = process.stdout.readline()
-    yield announced.split()[0]
-    process.terminate()
-    assert process.wait(30) == 0
-    process.stdout.close()
+    try:
+        announced = process.stdout.readline()
+        assert announced, "the API ended before it was ready; its error stands above"
+        yield announced.split()[0]
+    finally:
+        process.terminate()
+        status = process.wait(30)
+        process.stdout.close()
+    assert status == 0
 
 
 def post(api: str, body: bytes, **headers: str) -> tuple[bytes, dict[str, str]]:

@@ -49,9 +49,11 @@ def api(toy_file: Callable[..., Path]) -> Iterator[str]:
     folder, port = toy_file("accurate-fp32.onnx").parent, free_port()
     arguments = [sys.executable, "-m", "api", "--port", str(port), "--models", str(folder)]
     with subprocess.Popen(arguments) as process:
-        wait_for(f"http://127.0.0.1:{port}/v2/health/ready", process)
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
+        try:
+            wait_for(f"http://127.0.0.1:{port}/v2/health/ready", process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
 
 
 def test_the_client_gets_mask_shares_and_timings(api: str, toy_file: Callable[..., Path]) -> None:
@@ -81,15 +83,41 @@ def test_the_page_is_served_whole_without_another_host() -> None:
     # NiceGUI behaves otherwise where it finds itself under pytest.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     with subprocess.Popen([sys.executable, "-m", "gui", "--port", str(port)], env=environment) as process:
-        page = wait_for(f"http://127.0.0.1:{port}/", process)
-        process.terminate()
+        try:
+            page = wait_for(f"http://127.0.0.1:{port}/", process)
+        finally:
+            process.terminate()
     assert "<title>roadmask</title>" in page.text
     assert "Drop a camera frame" in page.text
     assert 'src="http' not in page.text
     assert 'href="http' not in page.text
 
 
-@pytest.mark.parametrize("address", ["nowhere", "ftp://host", "http://"])
-def test_an_address_that_is_none_is_one_line_and_status_2(address: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--api", address]) == 2
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--api", "nowhere"],
+        ["--api", "ftp://host"],
+        ["--api", "http://"],
+        ["--api", "http://["],
+        ["--api", "http://host:abc"],
+        ["--port", "99999"],
+        ["--port", "0"],
+        ["--port", "taken"],
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        taken = str(listening.getsockname()[1])
+        assert main([argument.replace("taken", taken) for argument in arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_an_image_that_browsers_cannot_show_is_shown_as_jpeg(api: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "TIFF")
+    shown = asyncio.run(client.as_jpeg(api, buffer.getvalue()))
+    assert Image.open(io.BytesIO(shown)).size == (60, 40)

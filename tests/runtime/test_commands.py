@@ -70,6 +70,30 @@ def test_scenes_are_a_data_set(tmp_path: Path) -> None:
     assert datasets.read(pairs[0])[0].shape == (96, 160, 3)
 
 
+def test_a_frame_is_never_overwritten_by_its_mask(toy_file: Callable[..., Path], frame_file: Path) -> None:
+    before = frame_file.read_bytes()
+    done = run("segment", frame_file, "-o", frame_file.parent, "--model", toy_file())
+    assert done.returncode == 2
+    assert "would overwrite it" in done.stderr
+    assert frame_file.read_bytes() == before
+
+
+def test_a_mask_that_cannot_be_written_leaves_nothing(
+    toy_file: Callable[..., Path], frame_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "masks" / "street.png").mkdir(parents=True)
+    done = run("segment", frame_file, "-o", tmp_path / "masks", "--model", toy_file())
+    assert done.returncode == 2
+    assert "can't be written" in done.stderr
+    assert [path.name for path in (tmp_path / "masks").iterdir()] == ["street.png"]
+
+
+def test_a_picture_shows_frame_and_mask(toy_file: Callable[..., Path], tmp_path: Path) -> None:
+    assert run("picture", "-o", tmp_path / "street.jpg", "--model", toy_file()).returncode == 0
+    with Image.open(tmp_path / "street.jpg") as picture:
+        assert picture.size == (2048, 512)
+
+
 def test_bad_input_is_one_line_and_status_2(toy_file: Callable[..., Path], frame_file: Path, tmp_path: Path) -> None:
     model, out = toy_file(), tmp_path / "out"
     (tmp_path / "empty").mkdir()
@@ -89,6 +113,11 @@ def test_bad_input_is_one_line_and_status_2(toy_file: Callable[..., Path], frame
         (("scenes", "-o", out, "--size", "big"), "WxH"),
         (("scenes", "-o", out, "--count", 0), "at least 1"),
         (("scenes", "-o", out, "--size", "8x8"), ""),
+        (("scenes", "-o", out, "--size", "90000x90000"), "pixels"),
+        (("scenes", "-o", out, "--seed", -1), "--seed"),
+        (("picture", "-o", out, "--model", model), ".png or .jpg"),
+        (("segment",), "required"),
+        (("paint",), "invalid choice"),
     ):
         done = run(*arguments)
         assert done.returncode == 2, (arguments, done)
@@ -97,7 +126,7 @@ def test_bad_input_is_one_line_and_status_2(toy_file: Callable[..., Path], frame
         assert not list(out.glob("*")), arguments
 
 
-@pytest.mark.parametrize("command", [(), ("segment",), ("evaluate",), ("scenes",)])
+@pytest.mark.parametrize("command", [(), ("segment",), ("evaluate",), ("scenes",), ("picture",)])
 def test_help_has_an_example(command: tuple[str, ...]) -> None:
     done = run(*command, "--help")
     assert done.returncode == 0

@@ -99,6 +99,13 @@ def test_a_coloured_or_broken_mask_is_told(cityscapes_pair: Callable[..., Path])
         datasets.read(Source.parse(f"cityscapes:{folder}").pairs("val")[0])
 
 
+def test_sources_are_named_by_kind_and_by_folder_where_a_kind_comes_twice(tmp_path: Path) -> None:
+    first, second = write_camvid(tmp_path / "first"), write_camvid(tmp_path / "second")
+    assert list(datasets.named([f"camvid:{first}", f"camvid:{first}"])) == ["camvid"]
+    both = datasets.named([f"camvid:{first}", f"camvid:{second}"])
+    assert {name: source.folder for name, source in both.items()} == {"camvid-first": first, "camvid-second": second}
+
+
 def test_spread_takes_the_first_and_the_last() -> None:
     pairs = [datasets.Pair(Path(str(i)), Path(str(i)), "camvid") for i in range(10)]
     assert [pair.frame.name for pair in datasets.spread(pairs, 4)] == ["0", "3", "6", "9"]

@@ -58,6 +58,9 @@ def test_the_contract_survives_the_file() -> None:
     assert Contract.from_metadata({contract.KEY: fixed.to_json()}) == fixed
 
 
+RECOLOURED = [row | {"color": [1, 2, 3]} for row in json.loads(Contract("fp32").to_json())["categories"]]
+
+
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
@@ -65,12 +68,17 @@ def test_the_contract_survives_the_file() -> None:
         ({"stamped": {contract.KEY: "{"}}, "malformed"),
         ({"stamped": stored(version=99)}, "version 99"),
         ({"stamped": stored(precision="int3")}, "precision is 'int3'"),
-        ({"stamped": stored(categories=[{"id": 0, "name": "road"}])}, "categories"),
+        ({"stamped": stored(categories=[{"id": 0, "name": "road", "color": [0, 0, 0]}])}, "categories"),
         ({"stamped": stored(geometry={"stride": 0, "pixel_budget": 4096, "max_upscale": 2})}, "stride is 0"),
         ({"stamped": stored(geometry={"stride": 32, "pixel_budget": 10, "max_upscale": 2})}, "pixel budget is 10"),
         ({"stamped": stored(geometry={"stride": 32, "pixel_budget": 4096, "fixed": [50, 64]})}, "no multiple"),
         ({"stamped": stored(geometry={"stride": 32, "pixel_budget": 4096, "fixed": [64, 64]})}, "contract says"),
         ({"stamped": stored(geometry={"strides": 32})}, "malformed"),
+        ({"stamped": stored(geometry={"stride": 32, "pixel_budget": 4096, "max_upscale": 0})}, "upscale is 0"),
+        ({"stamped": stored(geometry={"stride": 32, "pixel_budget": 4096, "max_upscale": "2"})}, "upscale is '2'"),
+        ({"stamped": stored(precision="int8")}, "named fp32, its contract says int8"),
+        ({"stamped": stored(categories=RECOLOURED)}, "categories"),
+        ({"batch": 4}, r"shape \[4, 'height', 'width', 3\]"),
         ({"channels": 4}, r"shape \['batch', 'height', 'width', 4\]"),
         ({"output": "labels"}, r"outputs are \['labels'\]"),
     ],
@@ -83,6 +91,12 @@ def test_a_contract_that_is_missing_unknown_or_contradicted_is_refused(
         Segmenter.load(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_whose_output_is_smaller_than_its_input_is_caught(toy_file: Toy) -> None:
+    segmenter = Segmenter.load(toy_file(every=4))
+    with pytest.raises(ModelInvalid, match="not one id a pixel"):
+        segmenter.segment(np.zeros((64, 64, 3), np.uint8))
 
 
 def test_a_truncated_or_missing_model_file_is_refused(toy_file: Toy, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from runtime.datasets import Source
+from runtime.errors import DataInvalid
 from train import fit
 from train.__main__ import main
 from train.settings import Augmentation, Settings
@@ -53,6 +55,8 @@ def test_a_resumed_run_goes_on_exactly(streets: Path, tmp_path: Path, monkeypatc
             run(some, tmp_path / "resumed")
     resumed = run(some, tmp_path / "resumed", resume=True)
     assert [epoch.epoch for epoch in resumed] == [1, 2]
+    assert [list(epoch.validation) for epoch in resumed] == [["cityscapes"], ["cityscapes"]]
+    assert [row["epoch"] for row in json.loads((tmp_path / "resumed" / "metrics.json").read_text())] == [1, 2]
     assert resumed[1].loss == pytest.approx(straight[1].loss, rel=1e-4)
     models = [
         keras.models.load_model(tmp_path / name / "model.keras", compile=False) for name in ("straight", "resumed")
@@ -61,6 +65,37 @@ def test_a_resumed_run_goes_on_exactly(streets: Path, tmp_path: Path, monkeypatc
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
     with np.load(tmp_path / "resumed" / "checkpoint.npz") as checkpoint:
         assert int(checkpoint["epochs_done"]) == 2
+
+
+def test_a_checkpoint_holds_every_bit_of_the_state(streets: Path, tmp_path: Path) -> None:
+    some = settings(streets)
+    loader = fit.Loader(Source.parse(some.data[0]).pairs("train"), some)
+    trainer, other = fit.Trainer(some, 10), fit.Trainer(replace(some, seed=9), 10)
+    trainer.step(*next(loader.epoch(0)))
+    trainer.write_checkpoint(tmp_path / "checkpoint.npz", 1)
+    assert other.read_checkpoint(tmp_path / "checkpoint.npz") == 1
+    for ours, theirs in zip(trainer.state(), other.state(), strict=True):
+        assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+    assert int(other.optimizer.iterations) == 1
+
+
+def test_a_broken_checkpoint_is_told(streets: Path, tmp_path: Path) -> None:
+    trainer = fit.Trainer(settings(streets), 10)
+    for content in (b"", b"PK\x03\x04 cut off", b"text"):
+        (tmp_path / "checkpoint.npz").write_bytes(content)
+        with pytest.raises(DataInvalid, match="no checkpoint of this model"):
+            trainer.read_checkpoint(tmp_path / "checkpoint.npz")
+
+
+def test_a_run_can_start_from_another_s_model(streets: Path, tmp_path: Path) -> None:
+    first = fit.Trainer(settings(streets), 10)
+    first.saved.save(tmp_path / "model.keras")
+    second = fit.Trainer(settings(streets, seed=7, init=str(tmp_path / "model.keras")), 10)
+    for ours, theirs in zip(first.saved.get_weights(), second.model.get_weights(), strict=True):
+        assert np.array_equal(ours, theirs)
+    lite = replace(settings(streets, init=str(tmp_path / "model.keras")), model="lite")
+    with pytest.raises(DataInvalid, match="no weights for this network"):
+        fit.Trainer(lite, 10)
 
 
 def test_the_loss_falls_and_the_saved_model_is_the_average(streets: Path, tmp_path: Path) -> None:
@@ -106,6 +141,8 @@ def test_the_command_leaves_a_whole_run_folder(streets: Path, tmp_path: Path) ->
     assert json.loads((out / "run.json").read_text())["settings"]["model"] == "unet"
     assert main(arguments) == 2
     assert main([*arguments, "--resume", "--seed", "5"]) == 2
+    (tmp_path / "file").write_text("in the way")
+    assert main([*arguments[:3], str(tmp_path / "file"), *arguments[4:]]) == 2
 
 
 @pytest.mark.parametrize(
@@ -116,6 +153,11 @@ def test_the_command_leaves_a_whole_run_folder(streets: Path, tmp_path: Path) ->
         (["--data", "STREETS", "--loss", "hinge"], "no loss 'hinge'"),
         (["--data", "STREETS", "--epochs", "0"], "--epochs"),
         (["--data", "STREETS", "--batch", "9"], "fewer than one batch"),
+        (["--data", "STREETS", "--seed", "-1"], "--seed"),
+        (["--data", "STREETS", "--validation-frames", "0"], "--validation-frames"),
+        (["--data", "STREETS", "--learning-rate", "0"], "--learning-rate"),
+        (["--data", "STREETS", "--degrade", "-1"], "--degrade"),
+        (["--data", "STREETS", "--init", "/nowhere/model.keras"], "no file /nowhere/model.keras"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_no_folder(

@@ -13,6 +13,3 @@ from train.models.lite import lite
 from train.models.unet import unet
 
 MODELS: dict[str, Callable[[], keras.Model]] = {"lite": lite, "unet": unet}
-
-STRIDE = 32
-"""Both networks' deepest features are this much smaller than their input."""
