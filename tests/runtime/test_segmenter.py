@@ -95,7 +95,7 @@ def test_a_contract_that_is_missing_unknown_or_contradicted_is_refused(
 
 def test_a_network_whose_output_is_smaller_than_its_input_is_caught(toy_file: Toy) -> None:
     segmenter = Segmenter.load(toy_file(every=4))
-    with pytest.raises(ModelInvalid, match="not one id a pixel"):
+    with pytest.raises(ModelInvalid, match="one id a pixel"):
         segmenter.segment(np.zeros((64, 64, 3), np.uint8))
 
 
