@@ -127,7 +127,7 @@ class Trainer:
             DataInvalid: the file is broken or belongs to another model.
         """
         try:
-            with np.load(path) as stored:
+            with path.open("rb") as file, np.load(file) as stored:
                 for index, variable in enumerate(self.state()):
                     variable.assign(stored[f"v{index}"])
                 return int(stored["epochs_done"])

@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +42,9 @@ def api() -> Iterator[str]:
     assert status == 0
 
 
-def post(api: str, body: bytes, **headers: str) -> tuple[bytes, dict[str, str]]:
+def post(api: str, body: bytes, **headers: str) -> tuple[bytes, Message]:
     with urllib.request.urlopen(urllib.request.Request(f"{api}/segment", body, headers)) as answer:
-        return answer.read(), dict(answer.headers)
+        return answer.read(), answer.headers
 
 
 def jpeg(frame: np.ndarray) -> bytes:

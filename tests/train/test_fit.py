@@ -33,9 +33,8 @@ def settings(streets: Path, **changes: Any) -> Settings:
 def run(some: Settings, out: Path, *, resume: bool = False) -> list[fit.Epoch]:
     source = Source.parse(some.data[0])
     out.mkdir(exist_ok=True)
-    return fit.train(
-        some, fit.Loader(source.pairs("train"), some), {"cityscapes": source.pairs("val")}, out, resume=resume
-    )
+    loader = fit.Loader(source.pairs("train"), some)
+    return fit.train(some, loader, {"cityscapes": source.pairs("val")}, out, resume=resume)[0]
 
 
 class Interrupted(Exception):
