@@ -6,7 +6,7 @@ GUI_PORT ?= 8080
 
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: serve test lint picture clean
+.PHONY: serve test lint picture bench clean
 
 # API and page together; Ctrl-C stops both, and so does the end of the API.
 serve: .venv-serve/ready
@@ -29,6 +29,10 @@ picture: .venv-serve/ready
 	mkdir -p docs
 	.venv-serve/bin/python -m runtime picture -o docs/street.jpg
 
+# The server beside the same work without HTTP, and beside a plain peer: two idle cores, about 8 minutes.
+bench: .venv-bench/ready
+	.venv-bench/bin/python tests/benchmarks/server.py $(BENCH)
+
 # A folder is ready when its last file is written; a change of the dependencies makes it anew.
 .venv-serve/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-serve
@@ -40,5 +44,10 @@ picture: .venv-serve/ready
 	.venv/bin/python $(PIP_INSTALL) '.[cpu,api,gui,train,convert,dev]'
 	touch $@
 
+.venv-bench/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python $(PIP_INSTALL) '.[cpu,api,bench]'
+	touch $@
+
 clean:
-	rm -rf .venv .venv-serve .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-serve .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -14,7 +14,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
-from runtime.errors import FrameTooLarge, FrameUndecodable, ModelNotFound
+from api.metrics import Metrics
+from runtime.errors import (
+    DataInvalid,
+    DeadlinePassed,
+    FrameTooLarge,
+    FrameUndecodable,
+    ModelInvalid,
+    ModelNotFound,
+    ProviderUnavailable,
+    QueueFull,
+    Stopping,
+)
 
 
 class RequestError(Exception):
@@ -41,8 +52,16 @@ class MediaTypeUnsupported(RequestError):
     """The body is declared as something that is not handled."""
 
 
+class Unauthorized(RequestError):
+    """The API key is missing or wrong."""
+
+
+class Forbidden(RequestError):
+    """It is not to be done here: administration is off, or the page's origin is not listed."""
+
+
 class Unavailable(RequestError):
-    """It can't be done now, and may be later: the queue is full, the server is stopping, a model is not there yet."""
+    """It can't be done now, and may be later: a model is not there yet, or too much is being read."""
 
     def __init__(self, message: str, retry_after_s: int = 1) -> None:
         super().__init__(message)
@@ -52,6 +71,11 @@ class Unavailable(RequestError):
 STATUS: dict[type[Exception], int] = {
     FrameUndecodable: 400,
     RequestMalformed: 400,
+    DataInvalid: 400,
+    ModelInvalid: 400,  # only where an administrator asked for it to be loaded
+    ProviderUnavailable: 400,  # likewise
+    Unauthorized: 401,
+    Forbidden: 403,
     ClientDisconnect: 400,  # nobody is there to read it
     ModelNotFound: 404,
     NotAcceptable: 406,
@@ -60,7 +84,13 @@ STATUS: dict[type[Exception], int] = {
     FrameTooLarge: 413,
     MediaTypeUnsupported: 415,
     Unavailable: 503,
+    QueueFull: 503,
+    Stopping: 503,
+    DeadlinePassed: 504,
 }
+
+RETRY_AFTER_S: dict[type[Exception], int] = {QueueFull: 1, Stopping: 5}
+"""For `Retry-After`; Unavailable says it itself."""
 
 
 def problem(path: str, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -76,15 +106,44 @@ def problem(path: str, status: int, detail: str, headers: Mapping[str, str] | No
     return Response(json.dumps(document).encode(), status, headers, media_type)
 
 
-async def _from_table(request: Request, error: Exception) -> Response:
+_REJECTED: dict[type[Exception], str] = {
+    QueueFull: "full",
+    Stopping: "stopping",
+    Unavailable: "not_ready",
+    BodyTooLarge: "body",
+    BodyLate: "body",
+}
+"""What the metrics call the reason."""
+
+
+def count(error: Exception, metrics: Metrics) -> None:
+    """Tell the metrics of a request that was not worked on."""
+    if type(error) in _REJECTED:
+        metrics.rejected(_REJECTED[type(error)])
+    elif isinstance(error, DeadlinePassed):
+        metrics.expired()
+    elif isinstance(error, ClientDisconnect):
+        metrics.abandoned()
+
+
+def answer(path: str, error: Exception) -> Response:
+    """What a client is told of one of STATUS' errors."""
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     headers = {}
-    if isinstance(error, Unavailable):
-        headers["Retry-After"] = str(error.retry_after_s)
+    if status == 503:
+        seconds = error.retry_after_s if isinstance(error, Unavailable) else RETRY_AFTER_S[type(error)]
+        headers["Retry-After"] = str(seconds)
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, BodyLate):
         # The rest of the body may still come, or never: there is no telling where the next request would begin.
         headers["Connection"] = "close"
-    return problem(request.url.path, status, str(error), headers)
+    return problem(path, status, str(error), headers)
+
+
+async def _from_table(request: Request, error: Exception) -> Response:
+    count(error, request.app.state.service.metrics)
+    return answer(request.url.path, error)
 
 
 async def _from_starlette(request: Request, error: Exception) -> Response:

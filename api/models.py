@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +30,8 @@ class Model(Protocol):
     contract: Contract
     name: str
     """The file's stem: `accurate-int8`."""
+    version: str
+    """Of the file's content: another content, another version."""
     provider: str
 
     def plan(self, frame: Frame) -> frames.Fit:
@@ -35,6 +39,18 @@ class Model(Protocol):
 
     def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """uint8 batch x h x w x 3 to uint8 batch x h x w."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model file of the folder, as the repository index tells it."""
+
+    name: str
+    version: str
+    state: str
+    """READY or UNAVAILABLE."""
+    reason: str
+    """Why it is not ready; "" where nobody asked for it yet."""
 
 
 def warm_up(model: Model) -> None:
@@ -45,8 +61,17 @@ def warm_up(model: Model) -> None:
     model.infer(frames.fit(frame, model.plan(frame))[None])
 
 
+def _stamp(path: Path) -> tuple[int, int]:
+    """Changes when the file does; a file that has just gone has none of any other."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return 0, 0
+    return stat.st_mtime_ns, stat.st_size
+
+
 class Models:
-    """Loads models off the event loop and keeps them. All but `load` belongs to the event loop's thread."""
+    """Loads models off the event loop and keeps them. All but the loading itself belongs to the event loop's thread."""
 
     def __init__(self, settings: Settings, given: Model | None = None) -> None:
         """Loads nothing yet.
@@ -57,14 +82,34 @@ class Models:
         """
         self._settings = settings
         self._given = given
-        self._default: Model | None = None
-        self._by_asked: dict[str, Model] = {}
+        self._by_stem: dict[str, Model] = {}
+        self._stem_of: dict[str, str] = {}
+        """Of the names that were resolved: one name serves one precision until it is loaded anew."""
+        self._unloaded: set[str] = set()
+        """Stems that stay unloaded, whoever asks for them, until they are loaded again."""
+        self._failures: dict[str, tuple[tuple[int, int], str]] = {}
+        """Stem to which file content failed, and why: it isn't tried again before the file changes."""
+        self._started = False
         self._loading = asyncio.Lock()
+        self.on_load: Callable[[str], None] = lambda _result: None
+        """Told `loaded` or `failed`, of every load."""
 
     @property
     def default(self) -> Model | None:
-        """The model that answers where a request names none; None until `start` is through."""
-        return self._default
+        """The model that answers where a request names none; None while it is not loaded."""
+        return self._by_stem.get(self._stem_of.get(self._settings.model, self._settings.model))
+
+    def check_default(self) -> Model:
+        """The default.
+
+        Raises:
+            Unavailable: it is not loaded yet, or was unloaded.
+        """
+        if self.default is not None:
+            return self.default
+        if self._started:
+            raise Unavailable(f"the model '{self._settings.model}' was unloaded", retry_after_s=60)
+        raise Unavailable("the model is still being loaded", retry_after_s=2)
 
     async def start(self) -> None:
         """Load and warm up the default.
@@ -74,50 +119,118 @@ class Models:
             ModelInvalid: its file is not what it should be.
             ProviderUnavailable: a provider that is not there.
         """
-        if self._given is not None:
-            model = self._given
-            await asyncio.to_thread(warm_up, model)
-        else:
-            path = model_files.find(self._settings.model, self._settings.models)
-            model = await asyncio.to_thread(self.load, path)
-        self._by_asked[self._settings.model] = model
-        self._by_asked[model.name] = model
-        self._by_asked.setdefault(model.name.rpartition("-")[0], model)
-        self._default = model
-
-    def load(self, path: Path) -> Model:
-        """A warm model of a file; takes from a second to minutes. Raises as `Segmenter.load`."""
-        model = Segmenter.load(path, self._settings.providers, self._settings.threads)
-        warm_up(model)
-        return model
+        async with self._loading:
+            if self._given is not None:
+                await asyncio.to_thread(warm_up, self._given)
+                self._keep(self._settings.model, self._given)
+                self._stem_of.setdefault(self._given.name.rpartition("-")[0], self._given.name)
+            else:
+                path = model_files.find(self._settings.model, self._settings.models)
+                self._keep(self._settings.model, await asyncio.to_thread(self._open, path))
+            self._started = True
 
     async def get(self, asked: str | None) -> Model:
         """The model of a name or stem, None for the default; one that nobody asked for before is loaded first.
 
         Raises:
             ModelNotFound: there is none in the folder.
-            Unavailable: the default is not loaded yet, or the file can't be loaded.
+            Unavailable: it is not loaded yet, was unloaded, or can't be loaded.
         """
-        if self._default is None:
-            raise Unavailable("the model is still being loaded", retry_after_s=2)
         if asked is None:
-            return self._default
-        if asked not in self._by_asked:
-            async with self._loading:
-                if asked not in self._by_asked:
-                    self._by_asked[asked] = await self._load_asked(asked)
-        return self._by_asked[asked]
+            return self.check_default()
+        if not self._started:
+            self.check_default()
+        there = self.loaded(asked)
+        if there is not None:
+            return there
+        async with self._loading:
+            return self.loaded(asked) or await self._load_asked(asked)
+
+    def loaded(self, asked: str) -> Model | None:
+        """The model of a name or stem if it is loaded."""
+        return self._by_stem.get(self._stem_of.get(asked, asked))
 
     async def _load_asked(self, asked: str) -> Model:
         path = await asyncio.to_thread(self._find, asked)
-        if path.stem in self._by_asked:
-            return self._by_asked[path.stem]
+        if path.stem in self._by_stem:
+            self._stem_of[asked] = path.stem
+            return self._by_stem[path.stem]
+        if path.stem in self._unloaded:
+            raise Unavailable(f"the model '{asked}' was unloaded", retry_after_s=60)
+        stamp, _ = self._failures.get(path.stem, (None, ""))
+        if stamp is not None and stamp == await asyncio.to_thread(_stamp, path):
+            raise Unavailable(f"the model '{asked}' can't be loaded; the server's log says why", retry_after_s=60)
         try:
-            model = await asyncio.to_thread(self.load, path)
+            return await self._load(asked, path)
+        except (ModelInvalid, ProviderUnavailable) as error:
+            raise Unavailable(f"the model '{asked}' can't be loaded; the server's log says why", 60) from error
+
+    async def load(self, asked: str) -> Model:
+        """Load a name's or stem's file anew and serve it from now on; what is under way finishes on the old one.
+
+        Raises:
+            ModelNotFound: there is none in the folder.
+            ModelInvalid, ProviderUnavailable: it can't be loaded; what was served still is.
+        """
+        async with self._loading:
+            return await self._load(asked, await asyncio.to_thread(self._find, asked))
+
+    async def unload(self, asked: str) -> None:
+        """Serve a name or stem no more; what is under way finishes.
+
+        Raises:
+            ModelNotFound: there is none in the folder, and none loaded.
+        """
+        async with self._loading:
+            stem = self._stem_of.get(asked, asked)
+            if stem not in self._by_stem:
+                stem = (await asyncio.to_thread(self._find, asked)).stem
+            self._by_stem.pop(stem, None)
+            self._unloaded.add(stem)
+
+    async def index(self) -> list[Entry]:
+        """Every model file of the folder, and what is loaded beside them."""
+        there = set(await asyncio.to_thread(model_files.stems, self._settings.models))
+        entries = []
+        for stem in sorted(there | set(self._by_stem)):
+            model = self._by_stem.get(stem)
+            if model is not None:
+                entries.append(Entry(stem, model.version, "READY", ""))
+            else:
+                reason = "unloaded" if stem in self._unloaded else self._failures.get(stem, ((), ""))[1]
+                entries.append(Entry(stem, "", "UNAVAILABLE", reason))
+        return entries
+
+    async def _load(self, asked: str, path: Path) -> Model:
+        stamp = await asyncio.to_thread(_stamp, path)
+        try:
+            model = await asyncio.to_thread(self._open, path)
         except (ModelInvalid, ProviderUnavailable) as error:
             logger.error("%s", error)
-            raise Unavailable(f"the model '{asked}' can't be loaded; the server's log says why", 60) from error
-        self._by_asked[path.stem] = model
+            self._failures[path.stem] = (stamp, str(error).replace(str(path), path.name))
+            self.on_load("failed")
+            raise
+        self._failures.pop(path.stem, None)
+        self._unloaded.discard(path.stem)
+        self._keep(asked, model)
+        logger.info("loaded %s, version %s", model.name, model.version)
+        self.on_load("loaded")
+        return model
+
+    def _keep(self, asked: str, model: Model) -> None:
+        self._by_stem[model.name] = model
+        self._stem_of[asked] = model.name
+
+    def _open(self, path: Path) -> Model:
+        """A warm model of a file; takes from a second to minutes, on a thread."""
+        try:
+            model = Segmenter.load(path, self._settings.providers, self._settings.threads)
+            warm_up(model)
+        except (ModelInvalid, ProviderUnavailable):
+            raise
+        except Exception as error:  # onnxruntime's exceptions share no base class of their own
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise ModelInvalid(f"{path} can't be run: {reason[0]}") from error
         return model
 
     def _find(self, asked: str) -> Path:
@@ -125,7 +238,7 @@ class Models:
         there = {*model_files.names(folder), *model_files.stems(folder)}
         # model_files.find takes paths too, which no client may hand in, and its message names the folder.
         if asked not in there:
-            known = ", ".join(sorted({*self._by_asked, *there}))
+            known = ", ".join(sorted({*self._by_stem, *self._stem_of, *there}))
             raise ModelNotFound(f"there is no model '{asked}' (there: {known})")
         return model_files.find(asked, folder)
 
@@ -139,6 +252,7 @@ def summary(model: Model, threads: int | None) -> dict[str, Any]:
     """
     return {
         "model": model.name,
+        "version": model.version,
         "provider": model.provider,
         "threads": threads or cores.available(),
         "accuracy": dict(model.contract.accuracy),

@@ -2,20 +2,74 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import negotiation, uploads
+from api import deadlines, decoders, encoders, negotiation, uploads
 from api.errors import RequestMalformed
-from api.service import Service, Timings, Wanted
+from api.models import Model
+from api.service import Service
+from runtime import codecs, frames, metrics
+from runtime.codecs import Limits
+from runtime.frames import Fit, Frame
+from runtime.jobs import Images, Masks, Timings
 
 DEFAULT_OPACITY = 0.5
 """Of the overlay's colours: the scene and its categories can both be seen."""
 
 
-def _wanted(request: Request) -> Wanted:
-    accept = ",".join(request.headers.getlist("accept"))
-    form = negotiation.choose(accept, request.query_params.get("format"))
+@dataclass
+class Segmentation:
+    """One frame's way from an encoded image to an encoded mask: the two stages around the inference."""
+
+    model: Model
+    image_of_body: Callable[[], bytes]
+    """Gives the encoded image; called on a thread, because a form has to be parsed."""
+    limits: Limits
+    format: str = "png"
+    """A key of `api.negotiation.FORMATS`."""
+    opacity: float = DEFAULT_OPACITY
+    """Of the colours in an overlay, 0..1."""
+    pixels: npt.NDArray[np.int64] = field(init=False)
+    """Of the network's output by category, int64 8; there once `finish` is done."""
+    _fit: Fit | None = None
+    _frame: Frame | None = None
+    """The whole frame where the answer shows it; else None, so that the queue holds no frame of full size."""
+
+    def prepare(self) -> Images:
+        """The network's input. Raises as `api.decoders.decode`."""
+        frame = decoders.decode(self.image_of_body(), self.limits)
+        self._fit = self.model.plan(frame)
+        self._frame = frame if self.format == "jpeg" else None
+        return frames.fit(frame, self._fit)[None]
+
+    def finish(self, masks: Masks) -> bytes | dict[str, Any]:
+        """The encoded mask, or what the JSON answer says of it.
+
+        Raises:
+            NotAcceptable: the mask can't be given in that format.
+        """
+        assert self._fit is not None
+        self.pixels = metrics.pixels(masks[0])
+        mask = frames.restore(masks[0], self._fit)
+        if self.format == "png":
+            return codecs.encode_mask(mask)
+        if self.format == "npy":
+            return encoders.encode_npy(mask)
+        if self.format == "jpeg":
+            assert self._frame is not None
+            return encoders.encode_overlay(self._frame, mask, self.opacity)
+        return encoders.describe(mask)
+
+
+def _opacity(request: Request) -> float:
     text = request.query_params.get("opacity", str(DEFAULT_OPACITY))
     try:
         opacity = float(text)
@@ -23,30 +77,36 @@ def _wanted(request: Request) -> Wanted:
         opacity = -1.0
     if not 0 <= opacity <= 1:
         raise RequestMalformed(f"opacity is '{text}': give a number from 0 to 1")
-    return Wanted(form, opacity)
+    return opacity
 
 
-def _server_timing(timings: Timings) -> str:
-    return ", ".join(f"{stage};dur={milliseconds:.3f}" for stage, milliseconds in timings.as_dict().items())
+def headers_of(model: Model, timings: Timings) -> dict[str, str]:
+    """What every answer that took a model says of it."""
+    stages = ", ".join(f"{stage};dur={milliseconds:.3f}" for stage, milliseconds in timings.as_dict().items())
+    return {"Server-Timing": stages, "Roadmask-Model": model.name, "Roadmask-Provider": model.provider}
 
 
 async def segment(request: Request) -> Response:
     """The mask of the image in the body. Whatever can be refused is refused before the body is read."""
     service: Service = request.app.state.service
-    service.workers.check()
-    wanted = _wanted(request)
+    service.scheduler.check()
+    deadline = deadlines.of_request(request.headers, service.settings)
+    accept = ",".join(request.headers.getlist("accept"))
+    form = negotiation.choose(accept, request.query_params.get("format"))
+    opacity = _opacity(request)
     media_type = uploads.media_type(request)
     model = await service.models.get(request.query_params.get("model"))
-    body = await uploads.read_body(request, service.settings)
+    body = await uploads.read_body(request, service.settings, service.buffered, deadline)
 
     def image_of_body() -> bytes:
         is_form = media_type == uploads.MULTIPART
         return uploads.the_file(body, request.headers["content-type"]) if is_form else body
 
-    answer = await service.segment(model, image_of_body, wanted)
-    headers = {
-        "Server-Timing": _server_timing(answer.timings),
-        "Roadmask-Model": model.name,
-        "Roadmask-Provider": model.provider,
-    }
-    return Response(answer.body, headers=headers, media_type=negotiation.FORMATS[wanted.format])
+    work = Segmentation(model, image_of_body, service.limits, form, opacity)
+    job = await service.work(model, work.prepare, work.finish, deadline, request.receive)
+    content = job.result()
+    if isinstance(content, dict):
+        document = {"model": model.name, "provider": model.provider, **content, "timings_ms": job.timings.as_dict()}
+        content = json.dumps(document).encode()
+    service.metrics.frame(model.name, model.provider, job.timings, work.pixels)
+    return Response(content, headers=headers_of(model, job.timings), media_type=negotiation.FORMATS[form])

@@ -7,9 +7,11 @@ import signal
 import socket
 from types import FrameType
 
+import cv2
 import uvicorn
 from starlette.applications import Starlette
 
+from api import connections, logs, stream_protocol
 from api.app import create_app
 from api.service import Service
 from api.settings import Settings
@@ -27,7 +29,11 @@ def listen(host: str, port: int) -> socket.socket:
         OSError: the address is taken, not ours, or no address.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
+    listening = socket.create_server((host, port), family=family, backlog=2048)
+    # Connections inherit it. asyncio sets it only on sockets that were made for TCP by number, which this one is not:
+    # each answer would wait 40 ms for the acknowledgement of its first half.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def configure(app: Starlette, settings: Settings) -> uvicorn.Config:
@@ -37,7 +43,13 @@ def configure(app: Starlette, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="on",
-        log_level="warning",
+        http=connections.with_header_timeout(settings.header_timeout_s),
+        ws=stream_protocol.with_limits(settings.body_timeout_s, app.state.service.buffered),
+        ws_max_size=settings.max_body_bytes,
+        ws_per_message_deflate=False,  # images are compressed already
+        # At `debug` a WebSocket's every header would be logged, keys included.
+        log_config=None,
+        log_level="error" if settings.log_level == "error" else "warning",
         access_log=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
@@ -62,7 +74,7 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End admission at once. uvicorn's own would raise the signal again in the end, and so not exit with 0."""
-        self._service.workers.drain()
+        self._service.scheduler.drain()
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
         self.should_exit = True
@@ -83,6 +95,9 @@ def run(settings: Settings) -> None:
         ModelNotFound, ModelInvalid, ProviderUnavailable: the default model can't be loaded.
         OSError: the address can't be listened on.
     """
+    logs.configure(settings.log_level)
+    # Frames are fitted on several threads at once: a pool of OpenCV's own would only get in their way.
+    cv2.setNumThreads(1)
     path = model_files.find(settings.model, settings.models)
     app = create_app(settings)
     service: Service = app.state.service

@@ -1,152 +1,116 @@
-"""What one server process holds: settings, models, workers, and the way a frame takes through them."""
+"""What one server process holds, and the way of a request's work through it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from time import perf_counter
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from time import monotonic
+from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
+from starlette.requests import ClientDisconnect
 
-from api import decoders, encoders
-from api.errors import Unavailable
+from api import traces
+from api.inference_protocol.statistics import Statistics
+from api.metrics import Metrics
 from api.models import Model, Models
 from api.settings import Settings
-from api.workers import Workers
-from runtime import codecs, frames
+from api.uploads import Buffered
+from runtime import scheduler
 from runtime.codecs import Limits
-from runtime.frames import Fit, Frame
+from runtime.errors import DeadlinePassed
+from runtime.jobs import Images, Job, Masks
+from runtime.scheduler import Scheduler
 
-
-@dataclass
-class Timings:
-    """Where the time of a request went, in milliseconds."""
-
-    decode: float = 0.0
-    """Finding the image in the body, decoding and fitting it."""
-    queue: float = 0.0
-    """Waiting, for a thread of any kind."""
-    infer: float = 0.0
-    encode: float = 0.0
-    """Bringing the mask to the frame's size and encoding it."""
-    _admitted: float = field(default_factory=perf_counter, repr=False)
-
-    @contextmanager
-    def measuring(self, stage: str) -> Iterator[None]:
-        """Time a stage; whatever passed since the last one ended was waiting."""
-        began = perf_counter()
-        worked = self.decode + self.infer + self.encode
-        self.queue = (began - self._admitted) * 1000 - worked
-        yield
-        setattr(self, stage, (perf_counter() - began) * 1000)
-
-    def as_dict(self) -> dict[str, float]:
-        """The four stages, rounded to microseconds."""
-        return {stage: round(getattr(self, stage), 3) for stage in ("decode", "queue", "infer", "encode")}
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a request asks for."""
-
-    format: str
-    """A key of `api.negotiation.FORMATS`."""
-    opacity: float
-    """Of the colours in an overlay, 0..1."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An encoded mask, and what the headers say of it."""
-
-    body: bytes
-    timings: Timings
-
-
-@dataclass
-class _Prepared:
-    """A frame that waits for inference."""
-
-    fit: Fit
-    image: Frame | None
-    """The network's input; None once it is used."""
-    frame: Frame | None
-    """The whole frame where the answer shows it; else None, so that the queue holds no frame of full size."""
+T = TypeVar("T")
 
 
 class Service:
-    """Segments the images of requests. Belongs to the event loop's thread."""
+    """Settings, models, scheduler and metrics of one server. Belongs to the event loop's thread."""
 
     def __init__(self, settings: Settings, segmenter: Model | None = None) -> None:
         self.settings = settings
+        self.limits = Limits(settings.max_body_bytes, settings.max_pixels)
         self.models = Models(settings, segmenter)
-        self.workers = Workers(settings.queue_size)
+        self.scheduler = Scheduler(
+            settings.queue_size or scheduler.default_places(settings.batch_size),
+            settings.batch_size,
+            settings.batch_delay_ms / 1000,
+        )
+        self.stream_places = asyncio.Semaphore(max(1, self.scheduler.places - 1))
+        """What all streams share, first come, first served: they always have a next frame, and would leave requests no
+        place at all."""
+        self.metrics = Metrics(lambda: self.scheduler.places_taken)
+        self.statistics = Statistics()
+        self.buffered = Buffered(settings.max_buffered_bytes)
         self.failure: Exception | None = None
         """Why the default model could not be loaded."""
 
     def check_ready(self) -> None:
-        """Find out whether a request would be served.
+        """Find out whether requests are served at all.
 
         Raises:
-            Unavailable: the model is not loaded yet, or the server is stopping.
+            Stopping: the server is stopping.
+            Unavailable: the default model is not loaded.
         """
-        self.workers.check_admission_is_open()
-        if self.models.default is None:
-            raise Unavailable("the model is still being loaded", retry_after_s=2)
+        if self.scheduler.draining:
+            self.scheduler.check()
+        self.models.check_default()
 
-    async def segment(self, model: Model, image_of_body: Callable[[], bytes], wanted: Wanted) -> Answer:
-        """The encoded mask of an image.
+    async def work(
+        self,
+        model: Model,
+        prepare: Callable[[], Images],
+        finish: Callable[[Masks], T],
+        deadline: float | None,
+        gone: Callable[[], Awaitable[object]],
+    ) -> Job[T]:
+        """A job that is done: `result()` is there, and its timings.
 
         Args:
-            model: who segments it.
-            image_of_body: gives the encoded image; it is called on a thread, because a form has to be parsed.
-            wanted: how the mask is given.
+            model: runs the inference.
+            prepare: gives the network's input, on a thread.
+            finish: makes the result from the network's output, on a thread.
+            deadline: by `time.monotonic`, or None.
+            gone: waits until the client has left; its job is then given up if inference has not begun.
 
         Raises:
-            Unavailable: there is no place.
-            FrameUndecodable, FrameTooLarge, RequestMalformed: the image can't be used.
-            NotAcceptable: the mask can't be given in that format.
+            Stopping, QueueFull: there is no place.
+            DeadlinePassed: before inference began; told at the deadline, not when its turn would have come.
+            ClientDisconnect: nobody is there any more.
+            Exception: whatever prepare or finish raised.
         """
-        with self.workers.admitted():
-            timings = Timings()
-            limits = Limits(self.settings.max_body_bytes, self.settings.max_pixels)
-            prepared = await self.workers.codec(lambda: _prepare(model, image_of_body, limits, wanted, timings))
-            output = await self.workers.inference(lambda: _infer(model, prepared, timings))
-            body = await self.workers.codec(lambda: _encode(model, prepared, output, wanted, timings))
-            return Answer(body, timings)
+        began = monotonic()
+        run = copy_context().run  # so that what the threads log has the request's id
+        job = self.scheduler.submit(model, lambda: run(prepare), lambda masks: run(finish, masks), deadline)
+        done = asyncio.wrap_future(job)
+        done.add_done_callback(_look_at)
+        left = asyncio.ensure_future(gone())
+        try:
+            timeout = None if deadline is None else max(0.0, deadline - monotonic())
+            await asyncio.wait((done, left), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if not (done.done() or left.done()):
+                if job.cancel():
+                    raise DeadlinePassed("the deadline passed before inference began")
+                # Inference has begun: the mask is worth waiting for.
+                await asyncio.wait((done, left), return_when=asyncio.FIRST_COMPLETED)
+            if not done.done():
+                raise ClientDisconnect
+            await done
+            traces.stages(job.timings.intervals)
+            self.statistics.success(model, job)
+            return job
+        except ClientDisconnect:
+            raise
+        except Exception:
+            self.statistics.failure(model, (monotonic() - began) * 1000)
+            raise
+        finally:
+            left.cancel()
+            job.cancel()
 
 
-def _prepare(
-    model: Model, image_of_body: Callable[[], bytes], limits: Limits, wanted: Wanted, timings: Timings
-) -> _Prepared:
-    with timings.measuring("decode"):
-        frame = decoders.decode(image_of_body(), limits)
-        fit = model.plan(frame)
-        return _Prepared(fit, frames.fit(frame, fit), frame if wanted.format == "jpeg" else None)
-
-
-def _infer(model: Model, prepared: _Prepared, timings: Timings) -> npt.NDArray[np.uint8]:
-    assert prepared.image is not None
-    with timings.measuring("infer"):
-        output: npt.NDArray[np.uint8] = model.infer(prepared.image[None])[0]
-    prepared.image = None
-    return output
-
-
-def _encode(
-    model: Model, prepared: _Prepared, output: npt.NDArray[np.uint8], wanted: Wanted, timings: Timings
-) -> bytes:
-    with timings.measuring("encode"):
-        mask = frames.restore(output, prepared.fit)
-        if wanted.format == "png":
-            return codecs.encode_mask(mask)
-        if wanted.format == "npy":
-            return encoders.encode_npy(mask)
-        if wanted.format == "jpeg":
-            assert prepared.frame is not None
-            return encoders.encode_overlay(prepared.frame, mask, wanted.opacity)
-        document = {"model": model.name, "provider": model.provider, **encoders.describe(mask)}
-    return json.dumps({**document, "timings_ms": timings.as_dict()}).encode()
+def _look_at(done: asyncio.Future[T]) -> None:
+    """An error that came after the client had left is nobody's: asyncio would log that it was never looked at."""
+    if not done.cancelled():
+        done.exception()

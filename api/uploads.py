@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from dataclasses import dataclass
+from time import monotonic
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
-from api.errors import BodyLate, BodyTooLarge, MediaTypeUnsupported, RequestMalformed
+from api.errors import BodyLate, BodyTooLarge, MediaTypeUnsupported, RequestMalformed, Unavailable
 from api.settings import Settings
+from runtime.errors import DeadlinePassed
 
 MULTIPART = "multipart/form-data"
 
@@ -50,29 +54,75 @@ def media_type(request: Request) -> str:
     return declared
 
 
-async def read_body(request: Request, settings: Settings) -> bytes:
+class Buffered:
+    """The bytes of all bodies that are being read: a budget, so that senders can't fill the memory together."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+
+    def take(self, size: int) -> None:
+        """Hold so many more.
+
+        Raises:
+            Unavailable: that would be more than there may be.
+        """
+        if self._held + size > self._limit:
+            raise Unavailable(f"the bodies that are being read have {self._limit} bytes together, which is the limit")
+        self._held += size
+
+    def give_back(self, size: int) -> None:
+        """Hold so many less."""
+        self._held -= size
+
+
+async def read_body(request: Request, settings: Settings, buffered: Buffered, deadline: float | None = None) -> bytes:
     """The whole body.
+
+    Args:
+        request: whose.
+        settings: the limits.
+        buffered: what all bodies hold together.
+        deadline: the request's, by `time.monotonic`.
 
     Raises:
         BodyTooLarge: over the limit by its Content-Length, or by what came; no more than the limit is ever held.
         BodyLate: it was not complete in time.
+        DeadlinePassed: nor before the deadline.
+        Unavailable: too many bytes are being read.
         starlette.requests.ClientDisconnect: the client left.
     """
     limit = settings.max_body_bytes
+    to_deadline = math.inf if deadline is None else deadline - monotonic()
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limit:
         raise BodyTooLarge(f"the body has {length} bytes, the limit is {limit}")
     chunks, size = [], 0
     try:
-        async with asyncio.timeout(settings.body_timeout_s):
+        async with asyncio.timeout(min(settings.body_timeout_s, to_deadline)):
             async for chunk in request.stream():
-                size += len(chunk)
-                if size > limit:
+                if size + len(chunk) > limit:
                     raise BodyTooLarge(f"the body has more than {limit} bytes, which is the limit")
+                buffered.take(len(chunk))
+                size += len(chunk)
                 chunks.append(chunk)
     except TimeoutError:
+        if to_deadline < settings.body_timeout_s:
+            raise DeadlinePassed("the deadline passed before the body had arrived") from None
         raise BodyLate(f"the body did not arrive within {settings.body_timeout_s:g} s") from None
+    finally:
+        buffered.give_back(size)
     return b"".join(chunks)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A part of a form that is a file."""
+
+    field: bytes
+    name: bytes
+    """The file's, not the field's."""
+    data: bytearray
 
 
 class _Files:
@@ -82,7 +132,7 @@ class _Files:
     """
 
     def __init__(self) -> None:
-        self.files: list[tuple[bytes, bytearray]] = []
+        self.files: list[_File] = []
         self.ended = False
         self._parts = 0
         self._header = (bytearray(), bytearray())
@@ -113,7 +163,7 @@ class _Files:
         name = options.get(b"filename", b"*" if b"filename*=" in self._disposition.lower() else None)
         if name is not None:
             self._into = bytearray()
-            self.files.append((name, self._into))
+            self.files.append(_File(options.get(b"name", b""), name, self._into))
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._into is not None:
@@ -133,6 +183,38 @@ def the_file(body: bytes, content_type: str) -> bytes:
     Raises:
         RequestMalformed: no boundary, a form that is broken or cut off, no file, or several.
     """
+    files = _files(body, content_type)
+    if len(files) != 1:
+        raise RequestMalformed(f"the form has {len(files) or 'no'} files: send exactly one, with a file name")
+    return bytes(files[0].data)
+
+
+def files_of(body: bytes, content_type: str, fields: tuple[str, ...]) -> list[bytes]:
+    """The files of a `multipart/form-data` body that are in these fields, in the fields' order. Others don't count.
+
+    Args:
+        body: all of it.
+        content_type: the header, with its boundary.
+        fields: the fields' names, ASCII.
+
+    Raises:
+        RequestMalformed: no boundary, a form that is broken or cut off, or a field without a file or with several.
+    """
+    files = _files(body, content_type)
+    found = []
+    for field in fields:
+        its = [file.data for file in files if file.field == field.encode()]
+        if len(its) != 1:
+            wanted = " and ".join(f"'{name}'" for name in fields)
+            raise RequestMalformed(
+                f"the form has {len(its) or 'no'} files in the field '{field}': send exactly one in each of {wanted}, "
+                "with a file name"
+            )
+        found.append(bytes(its[0]))
+    return found
+
+
+def _files(body: bytes, content_type: str) -> list[_File]:
     _, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
     if not boundary:
@@ -158,7 +240,4 @@ def the_file(body: bytes, content_type: str) -> bytes:
     if not form.ended:
         raise RequestMalformed("the multipart body ends before its closing boundary")
     # A browser sends an input that nobody filled as a file without name and bytes.
-    files = [data for name, data in form.files if name or data]
-    if len(files) != 1:
-        raise RequestMalformed(f"the form has {len(files) or 'no'} files: send exactly one, with a file name")
-    return bytes(files[0])
+    return [file for file in form.files if file.name or file.data]

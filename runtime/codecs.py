@@ -3,20 +3,28 @@
 A frame is decoded in two steps: `probe` reads the header alone and holds the limits against it, and only then are
 pixels unpacked. What comes out is always uint8 H x W x 3 RGB the way a person would see it: EXIF orientation applied,
 alpha dropped, 16 bit scaled to 8, grey and palette and CMYK turned into RGB, the first frame of an animation.
+
+Pillow reads every header, and every pixel that the fast ways do not cover: `simplejpeg` (libjpeg-turbo) for JPEG and
+`runtime.png` for PNG. They give Pillow's pixels exactly, and are stricter: what is truncated or fails a checksum is
+refused, where Pillow may show made-up pixels.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+import simplejpeg
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from runtime import categories
+from runtime import categories, png, png_chunks
 from runtime.errors import FrameTooLarge, FrameUndecodable
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
@@ -24,6 +32,14 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 """File names that are taken for frames in a folder."""
+
+MAX_SCANS = 32
+"""Of a progressive JPEG, which has about 10: each costs its sender a few bytes, and us a pass over the frame."""
+
+_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
+_PADDED = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
+_MAX_PADDING = 64
+"""Zeros before the end marker that are taken for a camera's alignment: more may be a frame's lost rest."""
 
 # Pillow judges sizes by a global of its own, and only warns at first; ours are told per call, before decoding.
 Image.MAX_IMAGE_PIXELS = None
@@ -51,6 +67,8 @@ def probe(data: bytes, limits: Limits) -> Image.Image:
     """
     if len(data) > limits.max_bytes:
         raise FrameTooLarge(f"the image has {len(data)} bytes, the limit is {limits.max_bytes}")
+    if data.startswith(png_chunks.SIGNATURE):
+        png_chunks.check_number(data)
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
@@ -90,10 +108,81 @@ def decode(data: bytes, limits: Limits | None = None) -> npt.NDArray[np.uint8]:
     """
     image = probe(data, limits or Limits())
     try:
-        image.load()
-        return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+        frame = _FAST[image.format](data, image) if image.format in _FAST else None
+        return _decode_by_pillow(image) if frame is None else _upright(frame, image)
+    except FrameUndecodable:
+        raise
     except Exception as error:
         raise FrameUndecodable(f"the {image.format} image is truncated or corrupt: {error}") from error
+
+
+def _decode_by_pillow(image: Image.Image) -> npt.NDArray[np.uint8]:
+    image.load()
+    return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+
+
+def _decode_jpeg(data: bytes, image: Image.Image) -> npt.NDArray[np.uint8] | None:
+    """The pixels as they are stored, or None where only Pillow can tell them."""
+    if "progressive" in image.info and data.count(_START_OF_SCAN) > MAX_SCANS:
+        raise FrameUndecodable(f"the JPEG image has more than {MAX_SCANS} scans")
+    try:
+        height, width, colour_space, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        # Chroma sampled in a way that libjpeg-turbo's simple interface has no name for.
+        return None
+    if (width, height) != image.size:
+        raise FrameUndecodable(f"the JPEG image has two sizes: {image.width} x {image.height} and {width} x {height}")
+    if colour_space in ("CMYK", "YCCK"):
+        # Only Pillow knows Adobe's inverted inks, but it shows a file that ends too early as half grey.
+        _decode_strictly(data, "CMYK")
+        return None
+    return _decode_strictly(data, "RGB")
+
+
+def _decode_strictly(data: bytes, colour_space: str) -> npt.NDArray[np.uint8]:
+    """The pixels; ValueError where libjpeg would warn that some are missing and make them up."""
+    try:
+        return np.asarray(simplejpeg.decode_jpeg(data, colour_space), np.uint8)
+    except ValueError as error:
+        # The message is that of the first warning. All pixels are there if it is of zeros that a camera padded with.
+        padded = _PADDED.search(str(error))
+        padding = int(padded[1]) if padded else _MAX_PADDING + 1
+        if padding > _MAX_PADDING or bytes(padding) + _END_OF_IMAGE not in data:
+            raise
+        return np.asarray(simplejpeg.decode_jpeg(data, colour_space, strict=False), np.uint8)
+
+
+def _decode_png(data: bytes, image: Image.Image) -> npt.NDArray[np.uint8] | None:
+    """The pixels as they are stored, or None where Pillow is to read them."""
+    decoded = png.decode(data)
+    if decoded is None:
+        return None
+    if decoded.late_exif is not None:
+        image.info["exif"] = b"Exif\0\0" + decoded.late_exif
+    return decoded.pixels
+
+
+_FAST: dict[str, Callable[[bytes, Image.Image], npt.NDArray[np.uint8] | None]] = {
+    "JPEG": _decode_jpeg,
+    "MPO": _decode_jpeg,
+    "PNG": _decode_png,
+}
+"""By Pillow's names; MPO is JPEG with further images behind the first."""
+
+
+def _upright(frame: npt.NDArray[np.uint8], image: Image.Image) -> npt.NDArray[np.uint8]:
+    """The frame as its EXIF orientation (1 to 8, EXIF 2.32 section 4.6.4) says that it is looked at."""
+    # Not image.getexif(): of a PNG, that decodes the pixels to see what comes after them.
+    orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
+    if orientation in (5, 6, 7, 8):
+        frame = np.asarray(cv2.transpose(frame), np.uint8)
+    flip = _FLIPS.get(orientation)
+    return np.asarray(frame if flip is None else cv2.flip(frame, flip), np.uint8)
+
+
+_FLIPS = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
+"""From orientation to OpenCV's flip, the four that lie on their side being transposed first: 1 swaps left and right, 0
+swaps top and bottom, -1 both."""
 
 
 def read_frame(path: Path, limits: Limits | None = None) -> npt.NDArray[np.uint8]:
@@ -111,9 +200,6 @@ def read_frame(path: Path, limits: Limits | None = None) -> npt.NDArray[np.uint8
         raise type(error)(f"{path}: {error}") from error
 
 
-_FLAT_PALETTE = categories.PALETTE.ravel().tolist()
-
-
 def encode_mask(mask: npt.NDArray[np.uint8]) -> bytes:
     """A mask as palette PNG: pixel value = category id, palette = category colours.
 
@@ -121,13 +207,9 @@ def encode_mask(mask: npt.NDArray[np.uint8]) -> bytes:
         mask: uint8 H x W, ids 0..7.
 
     Returns:
-        A PNG of 4 bits a pixel, compressed for speed (zlib level 1).
+        A PNG of 4 bits a pixel, compressed for speed.
     """
-    image = Image.fromarray(mask, "L")
-    image.putpalette(_FLAT_PALETTE)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", bits=4, compress_level=1)
-    return buffer.getvalue()
+    return png.encode_indices(mask, categories.PALETTE)
 
 
 def decode_mask(data: bytes) -> npt.NDArray[np.uint8]:

@@ -7,7 +7,11 @@
     ├── DataInvalid             a labelled folder, a mask or a run folder is not what it should be
     ├── ModelInvalid            a model file's contract is missing, unknown or contradicts its graph
     ├── ModelNotFound           no model of that name
-    └── ProviderUnavailable     an execution provider is not installed, unknown, or runs no node
+    ├── ProviderUnavailable     an execution provider is not installed, unknown, or runs no node
+    └── NotScheduled            a job was not worked on; the same one may be later
+        ├── QueueFull           every place is taken
+        ├── Stopping            no job is taken any more
+        └── DeadlinePassed      its deadline passed before inference began
 
 The message is one sentence for the person who made the mistake: what was wrong, and what would be right.
 Nothing here knows of HTTP: `api/errors.py` holds the table from these to status codes.
@@ -44,3 +48,19 @@ class ModelNotFound(RoadmaskError):
 
 class ProviderUnavailable(RoadmaskError):
     """An execution provider that was asked for does not run here."""
+
+
+class NotScheduled(RoadmaskError):
+    """A job was not worked on."""
+
+
+class QueueFull(NotScheduled):
+    """Every place in the queue is taken."""
+
+
+class Stopping(NotScheduled):
+    """Admission has ended."""
+
+
+class DeadlinePassed(NotScheduled):
+    """A job's deadline passed before its inference began."""

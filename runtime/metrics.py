@@ -7,6 +7,7 @@ taken over the categories that occur.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -36,9 +37,7 @@ class Confusion:
             raise DataInvalid(f"the truth is {truth.shape}, the prediction {prediction.shape}: they must be alike")
         if max(int(truth.max(initial=0)), int(prediction.max(initial=0))) >= categories.COUNT:
             raise DataInvalid("a mask holds an id above 7: category ids are 0 to 7")
-        pairs = truth.astype(np.intp) * categories.COUNT + prediction
-        counts = np.bincount(pairs.ravel(), minlength=categories.COUNT**2)
-        self.matrix += counts.reshape(self.matrix.shape)
+        self.matrix += _counts(truth * categories.COUNT + prediction, self.matrix.size).reshape(self.matrix.shape)
 
     def iou(self) -> dict[str, float | None]:
         """IoU (0..1) by category name, void left out; None where neither truth nor prediction has the category."""
@@ -61,6 +60,24 @@ class Confusion:
         total = int(scored.sum())
         right = int(sum(self.matrix[i, i] for i in categories.SCORED))
         return right / total if total else None
+
+
+def pixels(mask: Mask) -> npt.NDArray[np.int64]:
+    """How many pixels each category has, int64 8, of a mask, uint8 H x W, ids 0..7."""
+    return _counts(mask, categories.COUNT)
+
+
+def _counts(values: npt.NDArray[np.uint8], bins: int) -> npt.NDArray[np.int64]:
+    """How often each of 0..bins-1 occurs, int64.
+
+    OpenCV's histogram is ten times as fast as numpy's, and float32: exact for 2^24 pixels at a time.
+    """
+    flat = values.reshape(1, -1)
+    strips = (flat[:, first : first + 2**24] for first in range(0, flat.size, 2**24))
+    counts = np.zeros(bins, np.int64)
+    for strip in strips:
+        counts += cv2.calcHist([strip], [0], None, [bins], [0, bins]).ravel().astype(np.int64)
+    return counts
 
 
 def agreement(first: Mask, second: Mask) -> float:

@@ -85,6 +85,8 @@ def open_session(path: Path, names: tuple[str, ...], threads: int | None = None)
     options.log_severity_level = 3
     # Idle threads that spin take the cores from decoding and encoding.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # A pattern is memory that is kept for each size of frame that ever came; without, one run's serves the next.
+    options.enable_mem_pattern = False
     if "cpu" not in names:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:

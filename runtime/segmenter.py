@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
 class Segmenter:
     """Segments frames of any size. Safe to share between threads."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, promised: Contract, name: str, provider: str) -> None:
+    def __init__(
+        self, session: onnxruntime.InferenceSession, promised: Contract, name: str, version: str, provider: str
+    ) -> None:
         self._session = session
         self.contract = promised
         self.name = name
         """The file's stem: `accurate-int8`."""
+        self.version = version
+        """The first 12 hexadecimal digits of the file's SHA-256: another content, another version, on every machine."""
         self.provider = provider
         """Short name of the execution provider that was asked for first."""
 
@@ -42,6 +47,7 @@ class Segmenter:
             ProviderUnavailable: a provider that is not there.
         """
         session = providers.open_session(path, providers_wanted, threads)
+        version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
         try:
             promised = Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
             promised.check_graph(
@@ -53,7 +59,7 @@ class Segmenter:
                 raise ModelInvalid(f"the file is named {said}, its contract says {promised.precision}")
         except ModelInvalid as error:
             raise ModelInvalid(f"{path}: {error}") from error
-        return cls(session, promised, path.stem, providers_wanted[0])
+        return cls(session, promised, path.stem, version, providers_wanted[0])
 
     def plan(self, frame: Frame) -> frames.Fit:
         """How this frame will lie in the network's input."""

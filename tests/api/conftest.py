@@ -141,8 +141,8 @@ def start(model_folder: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="session")
 def server(model_folder: Path) -> Iterator[Running]:
-    """A server with the default settings, shared by the tests that only ask it something."""
-    with running(Settings(models=model_folder, threads=1)) as started:
+    """A server shared by the tests that only ask it something."""
+    with running(Settings(models=model_folder, threads=1, queue_size=16)) as started:
         started.wait_until_ready()
         yield started
 
@@ -202,6 +202,7 @@ class Gated:
     def __init__(self) -> None:
         self.contract = Contract(precision="fp32", geometry=Geometry(max_upscale=1.0))
         self.name = "gated-fp32"
+        self.version = "0"
         self.provider = "cpu"
         self.gate = threading.Event()
         self.entered = threading.Semaphore(0)

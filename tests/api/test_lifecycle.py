@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from api.server import listen
 from runtime.categories import CATEGORIES
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +53,7 @@ def test_a_full_queue_refuses_at_once_and_finishes_what_it_has(start, gated, fra
     with ThreadPoolExecutor(3) as clients:
         admitted = [clients.submit(httpx.post, f"{server.url}/segment", content=body, timeout=20) for _ in range(3)]
         give_up = time.monotonic() + 10
-        while server.app.state.service.workers.places_taken < 3:
+        while server.app.state.service.scheduler.places_taken < 3:
             assert time.monotonic() < give_up
             time.sleep(0.01)
         began = time.monotonic()
@@ -70,7 +72,7 @@ def test_a_full_queue_refuses_at_once_and_finishes_what_it_has(start, gated, fra
 
 def test_inference_runs_one_at_a_time_while_others_decode(start, gated, frame, encode):
     gated.gate.set()
-    server = start(gated)
+    server = start(gated, queue_size=5)
     gated.gate.clear()
     while gated.entered.acquire(blocking=False):
         pass
@@ -104,7 +106,7 @@ def test_the_event_loop_is_free_while_a_model_works(start, gated, frame, encode)
 
 def test_draining_refuses_what_is_new(start, frame, encode):
     server = start()
-    server.app.state.service.workers.drain()
+    server.app.state.service.scheduler.drain()
     for answer in (server.http.get("/v2/health/ready"), server.http.post("/segment", content=encode(frame()))):
         assert answer.status_code == 503
         assert answer.headers["retry-after"]
@@ -137,6 +139,7 @@ def test_sigterm_answers_the_request_that_is_there_and_exits_with_0(slow_model_f
     process = subprocess.Popen(
         command("--port", 0, "--models", slow_model_folder, "--threads", 1),
         cwd=ROOT,
+        env={**os.environ, "ROADMASK_LOG_LEVEL": "warning"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -219,3 +222,11 @@ def test_serving_imports_no_training():
     code = f"import api.server, sys; print([name for name in {heavy} if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert ended.stdout.strip() == "[]", ended.stderr
+
+
+def test_connections_answer_without_waiting_for_acknowledgements():
+    with listen("127.0.0.1", 0) as listening:
+        with socket.create_connection(listening.getsockname()):
+            accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

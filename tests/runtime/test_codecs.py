@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from runtime import categories, codecs
 from runtime.codecs import Limits
@@ -17,6 +17,7 @@ from runtime.errors import FrameError, FrameTooLarge, FrameUndecodable
 
 RNG = np.random.default_rng(3)
 PIXELS = RNG.integers(0, 256, (24, 40, 3), np.uint8)
+SMOOTH = Image.fromarray(np.cumsum(np.cumsum(RNG.integers(-2, 3, (61, 83, 3)), axis=0), axis=1).astype(np.uint8))
 
 
 def encode(image: Image.Image, form: str, **options: Any) -> bytes:
@@ -32,9 +33,101 @@ def test_lossless_formats_come_back_as_they_were(form: str, options: dict[str, A
     assert (decoded == PIXELS).all()
 
 
-def test_jpeg_comes_back_as_pillow_decodes_it() -> None:
-    data = encode(Image.fromarray(PIXELS), "JPEG")
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"subsampling": "4:4:4"},
+        {"subsampling": "4:2:2"},
+        {"subsampling": "4:2:0"},
+        {"progressive": True},
+        {"restart_marker_rows": 1},
+        {"keep_rgb": True},
+        {"quality": 100},
+    ],
+    ids=str,
+)
+def test_jpeg_comes_back_as_pillow_decodes_it(mode: str, options: dict[str, Any]) -> None:
+    data = encode(SMOOTH.convert(mode), "JPEG", **options)
+    assert (codecs.decode(data) == np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))).all()
+
+
+def test_a_jpeg_with_a_preview_of_itself_behind_it_is_the_first_of_the_two() -> None:
+    data = encode(SMOOTH, "MPO", save_all=True, append_images=[SMOOTH.transpose(Image.Transpose.ROTATE_180)])
+    assert Image.open(io.BytesIO(data)).format == "MPO"
     assert (codecs.decode(data) == np.asarray(Image.open(io.BytesIO(data)))).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_ends_too_early_is_refused_though_it_has_an_end_marker(mode: str, progressive: bool) -> None:
+    data = encode(SMOOTH.convert(mode), "JPEG", progressive=progressive, subsampling="4:4:4")
+    first_scan = data.index(b"\xff\xda")
+    for cut in range(first_scan + 40, len(data) - 12, max(1, len(data) // 40)):
+        if any(marker in data[cut - 1 : cut + 2] for marker in (b"\xff\xc4", b"\xff\xda")):
+            continue  # between two scans, where an end makes a coarser image and no broken one
+        with pytest.raises(FrameUndecodable, match="JPEG"):
+            codecs.decode(data[:cut] + b"\xff\xd9")
+
+
+def test_a_damaged_jpeg_is_refused_or_shown_as_pillow_shows_it() -> None:
+    for options in ({}, {"progressive": True}, {"restart_marker_rows": 1}):
+        data = encode(SMOOTH, "JPEG", **options)
+        refused = 0
+        places = range(2, len(data), max(1, len(data) // 250))
+        for place in places:
+            broken = data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :]
+            try:
+                found = codecs.decode(broken)
+            except FrameError:
+                refused += 1
+                continue
+            # A changed coefficient or table that still makes sense can't be told from a true one.
+            assert (found == np.asarray(Image.open(io.BytesIO(broken)).convert("RGB"))).all()
+        assert refused > len(places) // 4
+
+
+def test_zeros_that_a_camera_pads_with_are_no_damage_but_a_lost_rest_is() -> None:
+    data = encode(SMOOTH, "JPEG")
+    assert (codecs.decode(data[:-2] + bytes(12) + data[-2:]) == codecs.decode(data)).all()
+    for padding in (b"\1\2\3", bytes(2000)):
+        with pytest.raises(FrameUndecodable, match="extraneous"):
+            codecs.decode(data[:-2] + padding + data[-2:])
+
+
+def test_what_follows_the_end_of_a_jpeg_is_no_harm() -> None:
+    data = encode(SMOOTH, "JPEG")
+    assert (codecs.decode(data + b"junk" * 99) == codecs.decode(data)).all()
+
+
+def test_scans_that_only_cost_time_are_refused() -> None:
+    data = encode(SMOOTH, "JPEG", progressive=True)
+    last_scan = data[data.rindex(b"\xff\xda") : -2]
+    with pytest.raises(FrameUndecodable, match="more than 32 scans"):
+        codecs.decode(data[:-2] + last_scan * 40 + data[-2:])
+
+
+def test_a_jpeg_of_two_sizes_is_refused_before_the_larger_is_unpacked() -> None:
+    data = encode(SMOOTH, "JPEG")
+    start = data.index(b"\xff\xc0")
+    length = int.from_bytes(data[start + 2 : start + 4], "big") + 2
+    frame_header = data[start : start + length]
+    larger = frame_header[:5] + struct.pack(">HH", 9000, 9000) + frame_header[9:]
+    for headers in (larger + frame_header, frame_header + larger):
+        with pytest.raises(FrameError):
+            codecs.decode(data[:start] + headers + data[start + length :])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_of_a_jpeg_is_applied_as_pillow_applies_it(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(SMOOTH, "JPEG", exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    found = codecs.decode(data)
+    assert found.shape == expected.shape
+    assert (found == expected).all()
+    assert found.flags.c_contiguous
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -96,3 +97,14 @@ def test_a_frame_without_pixels_and_a_budget_without_a_block_are_refused() -> No
         frames.plan(0, 10, Geometry())
     with pytest.raises(ValueError, match="block"):
         frames.plan(10, 10, Geometry(pixel_budget=100))
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 3), (7, 5), (512, 1024)])
+def test_doubling_a_mask_is_what_any_nearest_resize_gives(height, width):
+    mask = np.random.default_rng(height).integers(0, 8, (height, width), np.uint8)
+    doubled = frames.resize_mask(mask, 2 * height, 2 * width)
+    assert doubled.dtype == np.uint8
+    np.testing.assert_array_equal(doubled, mask.repeat(2, axis=0).repeat(2, axis=1))
+    np.testing.assert_array_equal(
+        doubled, cv2.resize(mask, (2 * width, 2 * height), interpolation=cv2.INTER_NEAREST_EXACT)
+    )

@@ -1,0 +1,123 @@
+"""Connections that never become requests: who sends its headers slowly, endlessly or never is cut off.
+
+uvicorn's HTTP protocol waits for a request's headers for ever and keeps as many as come; connections that idle between
+two requests are its own `timeout_keep_alive`'s business, bodies are `api.uploads`'.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEADER_BYTES = 64 * 2**10
+"""Of a request's line and headers; h11, the parser that uvicorn has for want of httptools, has the same limit."""
+
+LINGER_S = 2.0
+"""How long a client that is cut off may take to read why."""
+
+
+class TimedHttpProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with an end to how long and how many a request's headers may be."""
+
+    header_timeout_s: float
+    """From the connection's start, or from the first byte of a later request on it, to the end of the headers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._header_timer: asyncio.TimerHandle | None = None
+        self._expects_headers = True
+        self._has_begun = False
+        """Whether a byte of these headers came."""
+        self._header_bytes = 0
+        """Of the pieces that held nothing else."""
+        self._is_all_header = False
+        """Whether the piece that is being parsed holds nothing but headers, as far as it is known."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The first request is due from here on."""
+        super().connection_made(transport)
+        self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is due any more."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes outside of a body are headers to come, line breaks between two requests included."""
+        self._is_all_header = self._expects_headers
+        if self._expects_headers:
+            self._has_begun = True
+            self._start_timer()
+        super().data_received(data)
+        if self._is_all_header and not self.transport.is_closing():
+            self._header_bytes += len(data)
+            if self._header_bytes > MAX_HEADER_BYTES:
+                self._cut_off(b"431 Request Header Fields Too Large", "the headers have more than 64 KiB")
+
+    def on_message_begin(self) -> None:
+        """A request's first byte. It may come with the last of the request before."""
+        super().on_message_begin()
+        self._has_begun = True
+        self._start_timer()
+
+    def on_headers_complete(self) -> None:
+        """They came in time."""
+        self._expects_headers = self._is_all_header = False
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Whatever comes now belongs to the next request."""
+        self._expects_headers, self._has_begun, self._header_bytes = True, False, 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Half a request that waited behind this one in a pipeline has its time from here on."""
+        if self._header_timer is not None:
+            self._stop_timer()
+            self._start_timer()
+        super().on_response_complete()
+
+    def _start_timer(self) -> None:
+        if self._header_timer is None:
+            self._header_timer = self.loop.call_later(self.header_timeout_s, self._time_out)
+
+    def _stop_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def _time_out(self) -> None:
+        self._header_timer = None
+        if self.transport.is_closing():
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            # An earlier request of a pipeline is still being answered; reading may be paused because of it.
+            self._start_timer()
+        elif self._has_begun:
+            self._cut_off(b"408 Request Timeout", f"the headers did not arrive within {self.header_timeout_s:g} s")
+        else:
+            self.transport.close()  # nothing was asked: an answer would be taken for one to whatever comes next
+
+    def _cut_off(self, status: bytes, detail: str) -> None:
+        body = detail.encode()
+        length = str(len(body)).encode()
+        self.transport.write(
+            b"HTTP/1.1 "
+            + status
+            + b"\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: "
+            + length
+            + b"\r\nconnection: close\r\n\r\n"
+            + body
+        )
+        self.transport.close()
+        # Closing waits until everything is read; a client that reads nothing must not hold the connection that way.
+        self.loop.call_later(LINGER_S, self.transport.abort)
+
+
+def with_header_timeout(seconds: float) -> type[TimedHttpProtocol]:
+    """The protocol with a timeout, for uvicorn's `http` setting."""
+    return type("TimedHttpProtocol", (TimedHttpProtocol,), {"header_timeout_s": seconds})

@@ -1,0 +1,92 @@
+"""What a scheduler works on: jobs, and where their time went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from time import monotonic
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from runtime.contract import Contract
+
+T = TypeVar("T")
+
+Images = npt.NDArray[np.uint8]
+"""Network inputs: uint8 batch x h x w x 3."""
+Masks = npt.NDArray[np.uint8]
+"""Network outputs: uint8 batch x h x w."""
+
+
+class Model(Protocol):
+    """What runs inference: a `runtime.segmenter.Segmenter`, or a stand-in."""
+
+    contract: Contract
+
+    def infer(self, images: Images) -> Masks:
+        """One inference; called by one thread at a time."""
+
+
+class Timings:
+    """Where the time of a job went: the stages one after the other, and the waiting between them."""
+
+    def __init__(self) -> None:
+        self.admitted = monotonic()
+        self.intervals: list[tuple[str, float, float]] = []
+        """Stage, begin and end in seconds of `time.monotonic`, without gaps; `queue` may occur several times."""
+
+    def add(self, stage: str, began: float, ended: float) -> None:
+        """A stage is over; whatever lies between it and the one before was waiting."""
+        last = self.intervals[-1][2] if self.intervals else self.admitted
+        self.intervals += [("queue", last, began), (stage, began, ended)]
+
+    def _total(self, stage: str) -> float:
+        return sum((ended - began) * 1000 for name, began, ended in self.intervals if name == stage)
+
+    @property
+    def decode(self) -> float:
+        """Milliseconds of the stage `prepare`."""
+        return self._total("decode")
+
+    @property
+    def queue(self) -> float:
+        """Milliseconds of waiting, for a thread of any kind or for a batch to fill."""
+        return self._total("queue")
+
+    @property
+    def infer(self) -> float:
+        """Milliseconds of the inference, of the whole batch that the job was in."""
+        return self._total("infer")
+
+    @property
+    def encode(self) -> float:
+        """Milliseconds of the stage `finish`."""
+        return self._total("encode")
+
+    def as_dict(self) -> dict[str, float]:
+        """The four by name in milliseconds, rounded to microseconds."""
+        return {stage: round(self._total(stage), 3) for stage in ("decode", "queue", "infer", "encode")}
+
+
+class Job(Future[T], Generic[T]):
+    """A job's result to come. `cancel` works until its inference begins; what is cancelled is not computed.
+
+    What begins with an underscore belongs to the scheduler.
+    """
+
+    def __init__(
+        self, model: Model, prepare: Callable[[], Images], finish: Callable[[Masks], T], deadline: float | None
+    ) -> None:
+        super().__init__()
+        self.timings = Timings()
+        self.deadline = deadline
+        self.frames = 0
+        """How many it holds; 0 before they are prepared."""
+        self.batches: list[int] = []
+        """Sizes of the inferences that it was the first frame in: over all jobs, each inference counts once."""
+        self._model, self._prepare, self._finish = model, prepare, finish
+        self._images: Images | None = None
+        self._masks: list[Masks] = []
+        self._prepared_at = 0.0

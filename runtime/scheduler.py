@@ -1,0 +1,300 @@
+"""Many requests on one machine: a bounded queue, deadlines, batches. Knows nothing of HTTP.
+
+A job goes through three stages. `prepare` (decode and fit) and `finish` (bring the mask back and encode it) run on a
+few threads, inference on one: one inference already uses every core, two at once would only slow each other down.
+The stages of different jobs overlap. Finishing goes before preparing, so that what has begun is got out of the way.
+
+    with Scheduler(places=4) as scheduler:
+        job = scheduler.submit(segmenter, prepare, finish)
+        result, timings = job.result(), job.timings
+
+Inference takes the oldest job that is ready, whatever its size. Frames of one size and model may share a batch; a
+frame that waits for others to share its batch holds up none of another size.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from time import monotonic
+from types import TracebackType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from runtime import cores
+from runtime.errors import DeadlinePassed, QueueFull, Stopping
+from runtime.jobs import Images, Job, Masks, Model
+
+T = TypeVar("T")
+
+
+def default_places(batch_size: int = 1) -> int:
+    """How many jobs to admit at a time where nobody says.
+
+    One that is inferred, and one for each core to decode or encode meanwhile: enough to keep every core busy, and few
+    enough that a job that is admitted waits for no more than that.
+
+    Args:
+        batch_size: so many times as many, so that batches can fill.
+    """
+    return (1 + cores.available()) * batch_size
+
+
+class Scheduler:
+    """Takes jobs and works on them. Safe to share between threads."""
+
+    def __init__(self, places: int, batch_size: int = 1, batch_delay_s: float = 0.0) -> None:
+        """Starts the threads.
+
+        Args:
+            places: how many jobs may be admitted and not done at a time.
+            batch_size: frames of one size and model in one inference, at most.
+            batch_delay_s: how long the oldest of them waits for others.
+        """
+        self._places, self._batch_size, self._batch_delay_s = places, batch_size, batch_delay_s
+        self._lock = threading.Lock()
+        self._codec_work = threading.Condition(self._lock)
+        self._inference_work = threading.Condition(self._lock)
+        self._all_done = threading.Condition(self._lock)
+        self._to_prepare: deque[Job[Any]] = deque()
+        self._to_finish: deque[Job[Any]] = deque()
+        self._to_infer: dict[tuple[Any, ...], deque[Job[Any]]] = {}
+        self._taken = 0
+        self._draining = False
+        self._closed = False
+        # One more than there are cores, so that a frame of 50 megapixels never has the only thread.
+        works = [self._work_on_codecs] * (cores.available() + 1) + [self._work_on_inference]
+        self._threads = [threading.Thread(target=work, name=f"roadmask-{work.__name__}", daemon=True) for work in works]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def places(self) -> int:
+        """How many jobs may be admitted at a time."""
+        return self._places
+
+    @property
+    def places_taken(self) -> int:
+        """How many jobs are admitted and not done."""
+        return self._taken
+
+    @property
+    def draining(self) -> bool:
+        """Whether admission has ended."""
+        return self._draining
+
+    def check(self) -> None:
+        """Find out whether a job would be admitted now.
+
+        Raises:
+            Stopping: admission has ended.
+            QueueFull: every place is taken.
+        """
+        if self._draining:
+            raise Stopping("the server is stopping")
+        if self._taken >= self._places:
+            raise QueueFull(f"the queue is full: {self._taken} requests are being worked on")
+
+    def submit(
+        self,
+        model: Model,
+        prepare: Callable[[], Images],
+        finish: Callable[[Masks], T],
+        deadline: float | None = None,
+    ) -> Job[T]:
+        """Admit a job.
+
+        Args:
+            model: runs the inference.
+            prepare: gives the network's input; runs on a thread. What it raises is the job's error.
+            finish: makes the job's result from the network's output; likewise.
+            deadline: by `time.monotonic`; a job whose inference has not begun by then fails with DeadlinePassed.
+
+        Raises:
+            Stopping, QueueFull: as `check`.
+        """
+        job = Job(model, prepare, finish, deadline)
+        with self._lock:
+            self.check()
+            self._taken += 1
+            self._to_prepare.append(job)
+            self._codec_work.notify()
+        job.add_done_callback(self._release)
+        return job
+
+    def drain(self) -> None:
+        """End admission; what was admitted goes on. Takes no lock: safe in a signal handler."""
+        self._draining = True
+
+    def close(self) -> None:
+        """End admission, wait until every admitted job is done, end the threads."""
+        with self._lock:
+            self._draining = True
+            self._inference_work.notify_all()
+            while self._taken:
+                self._all_done.wait()
+            self._closed = True
+            self._codec_work.notify_all()
+            self._inference_work.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def __enter__(self) -> Scheduler:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _release(self, _job: Future[Any]) -> None:
+        with self._lock:
+            self._taken -= 1
+            if not self._taken:
+                self._all_done.notify_all()
+
+    # Preparing and finishing.
+
+    def _work_on_codecs(self) -> None:
+        while True:
+            with self._lock:
+                while not (self._to_finish or self._to_prepare or self._closed):
+                    self._codec_work.wait()
+                if self._closed:
+                    return
+                finishing = bool(self._to_finish)
+                job = self._to_finish.popleft() if finishing else self._to_prepare.popleft()
+            (self._run_finish if finishing else self._run_prepare)(job)
+
+    def _run_prepare(self, job: Job[Any]) -> None:
+        if _is_over(job):
+            return
+        began = monotonic()
+        try:
+            job._images = job._prepare()
+        except BaseException as error:  # noqa: BLE001  whatever it is, it is the job's
+            _fail(job, error)
+            return
+        job._prepared_at = monotonic()
+        job.frames = len(job._images)
+        job.timings.add("decode", began, job._prepared_at)
+        with self._lock:
+            self._to_infer.setdefault(_key(job), deque()).append(job)
+            self._inference_work.notify()
+
+    def _run_finish(self, job: Job[Any]) -> None:
+        began = monotonic()
+        try:
+            result = job._finish(job._masks[0] if len(job._masks) == 1 else np.concatenate(job._masks))
+        except BaseException as error:  # noqa: BLE001
+            job.set_exception(error)
+            return
+        job.timings.add("encode", began, monotonic())
+        job._masks = []
+        job.set_result(result)
+
+    # Inference.
+
+    def _work_on_inference(self) -> None:
+        while jobs := self._next_batch():
+            # From here on a job can't be cancelled any more.
+            begun = [job for job in jobs if job.running() or (not _is_over(job) and job.set_running_or_notify_cancel())]
+            if begun:
+                self._run_inference(begun)
+
+    def _next_batch(self) -> list[Job[Any]]:
+        """The oldest batch that is full, or has waited long enough; [] in the end."""
+        with self._lock:
+            while not self._closed:
+                key, wait_s = self._ripest()
+                if key is not None:
+                    return self._take(key)
+                self._inference_work.wait(wait_s)
+        return []
+
+    def _ripest(self) -> tuple[tuple[Any, ...] | None, float | None]:
+        """The key of the batch to run now, or None and how long until there may be one."""
+        now = monotonic()
+        best: tuple[Any, ...] | None = None
+        next_at: float | None = None
+        for key, jobs in self._to_infer.items():
+            ripe_at = jobs[0]._prepared_at + self._batch_delay_s
+            if self._draining or ripe_at <= now or _frames(jobs) >= self._batch_size:
+                if best is None or jobs[0]._prepared_at < self._to_infer[best][0]._prepared_at:
+                    best = key
+            elif next_at is None or ripe_at < next_at:
+                next_at = ripe_at
+        return best, None if next_at is None else next_at - now
+
+    def _take(self, key: tuple[Any, ...]) -> list[Job[Any]]:
+        jobs = self._to_infer[key]
+        batch = [jobs.popleft()]
+        while jobs and _frames(batch) + _frames([jobs[0]]) <= self._batch_size:
+            batch.append(jobs.popleft())
+        if not jobs:
+            del self._to_infer[key]
+        return batch
+
+    def _run_inference(self, jobs: list[Job[Any]]) -> None:
+        images = [self._share(job) for job in jobs]
+        began = monotonic()
+        try:
+            masks = jobs[0]._model.infer(images[0] if len(images) == 1 else np.concatenate(images))
+        except BaseException as error:  # noqa: BLE001
+            if len(jobs) == 1:
+                jobs[0].set_exception(error)
+                return
+            for job in jobs:  # one of them may have been too much, or all together: none is lost for another
+                self._run_inference([job])
+            return
+        ended = monotonic()
+        jobs[0].batches.append(len(masks))
+        first = 0
+        for job, its in zip(jobs, images, strict=True):
+            job._masks.append(masks[first : first + len(its)])
+            job.timings.add("infer", began, ended)
+            first += len(its)
+            self._inferred(job, len(its), ended)
+
+    def _share(self, job: Job[Any]) -> Images:
+        """Of a job's frames as many as one inference takes, by the batch size or the pixel budget."""
+        assert job._images is not None
+        _, height, width, _ = job._images.shape
+        at_once = max(self._batch_size, job._model.contract.geometry.pixel_budget // (height * width), 1)
+        return job._images[:at_once]
+
+    def _inferred(self, job: Job[Any], count: int, at: float) -> None:
+        """So many of a job's frames are done: on to its finish, or back to the end of the queue with the rest."""
+        assert job._images is not None
+        rest = job._images[count:]
+        with self._lock:
+            if len(rest):
+                job._images, job._prepared_at = rest, at
+                self._to_infer.setdefault(_key(job), deque()).append(job)
+            else:
+                job._images = None
+                self._to_finish.append(job)
+                self._codec_work.notify()
+
+
+def _key(job: Job[Any]) -> tuple[Any, ...]:
+    """What the jobs of one batch share."""
+    assert job._images is not None
+    return id(job._model), job._images.shape[1:]
+
+
+def _frames(jobs: list[Job[Any]] | deque[Job[Any]]) -> int:
+    return sum(len(job._images) for job in jobs if job._images is not None)
+
+
+def _is_over(job: Job[Any]) -> bool:
+    """Whether nobody waits for it any more; one whose deadline has passed is told so."""
+    if job.deadline is not None and monotonic() >= job.deadline:
+        _fail(job, DeadlinePassed("the deadline passed before inference began"))
+    return job.done()
+
+
+def _fail(job: Job[Any], error: BaseException) -> None:
+    if job.set_running_or_notify_cancel():
+        job.set_exception(error)
