@@ -1,7 +1,9 @@
-"""Connections that never become requests: who sends its headers slowly, endlessly or never is cut off.
+"""Connections that hold what nobody needs: who sends its headers slowly, endlessly or never is cut off.
 
-uvicorn's HTTP protocol waits for a request's headers for ever and keeps as many as come; connections that idle between
-two requests are its own `timeout_keep_alive`'s business, bodies are `api.uploads`'.
+uvicorn's HTTP protocol waits for a request's headers for ever and keeps as many as come, waits for ever for the rest of
+a body whose request was answered already, and of a pipeline tells only the newest request that the client has left.
+Connections that idle between two requests are its own `timeout_keep_alive`'s business, bodies that are read
+`api.uploads`'.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_HEADER_BYTES = 64 * 2**10
 """Of a request's line and headers; h11, the parser that uvicorn has for want of httptools, has the same limit."""
@@ -19,14 +22,19 @@ LINGER_S = 2.0
 
 
 class TimedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with an end to how long and how many a request's headers may be."""
+    """uvicorn's protocol, with an end to everything."""
 
     header_timeout_s: float
     """From the connection's start, or from the first byte of a later request on it, to the end of the headers."""
+    body_timeout_s: float
+    """From an answer that did not wait for the body to the end of the body, which is read and dropped."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._header_timer: asyncio.TimerHandle | None = None
+        self._body_timer: asyncio.TimerHandle | None = None
+        self._running: RequestResponseCycle | None = None
+        """The request that is being answered; uvicorn's `cycle` is the newest, which may wait behind it."""
         self._expects_headers = True
         self._has_begun = False
         """Whether a byte of these headers came."""
@@ -41,9 +49,18 @@ class TimedHttpProtocol(HttpToolsProtocol):
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is due any more."""
+        """Nothing is due any more, and nobody waits for an answer."""
         self._stop_timer()
+        self._stop_body_timer()
+        self.pipeline.clear()
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
         """Bytes outside of a body are headers to come, line breaks between two requests included."""
@@ -72,6 +89,7 @@ class TimedHttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Whatever comes now belongs to the next request."""
         self._expects_headers, self._has_begun, self._header_bytes = True, False, 0
+        self._stop_body_timer()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -79,7 +97,14 @@ class TimedHttpProtocol(HttpToolsProtocol):
         if self._header_timer is not None:
             self._stop_timer()
             self._start_timer()
+        if not self._expects_headers and self._body_timer is None:
+            self._body_timer = self.loop.call_later(self.body_timeout_s, self.transport.abort)
         super().on_response_complete()
+
+    def _stop_body_timer(self) -> None:
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
 
     def _start_timer(self) -> None:
         if self._header_timer is None:
@@ -118,6 +143,6 @@ class TimedHttpProtocol(HttpToolsProtocol):
         self.loop.call_later(LINGER_S, self.transport.abort)
 
 
-def with_header_timeout(seconds: float) -> type[TimedHttpProtocol]:
-    """The protocol with a timeout, for uvicorn's `http` setting."""
-    return type("TimedHttpProtocol", (TimedHttpProtocol,), {"header_timeout_s": seconds})
+def with_timeouts(header_s: float, body_s: float) -> type[TimedHttpProtocol]:
+    """The protocol with its timeouts, for uvicorn's `http` setting."""
+    return type("TimedHttpProtocol", (TimedHttpProtocol,), {"header_timeout_s": header_s, "body_timeout_s": body_s})

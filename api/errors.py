@@ -20,9 +20,7 @@ from runtime.errors import (
     DeadlinePassed,
     FrameTooLarge,
     FrameUndecodable,
-    ModelInvalid,
     ModelNotFound,
-    ProviderUnavailable,
     QueueFull,
     Stopping,
 )
@@ -72,8 +70,6 @@ STATUS: dict[type[Exception], int] = {
     FrameUndecodable: 400,
     RequestMalformed: 400,
     DataInvalid: 400,
-    ModelInvalid: 400,  # only where an administrator asked for it to be loaded
-    ProviderUnavailable: 400,  # likewise
     Unauthorized: 401,
     Forbidden: 403,
     ClientDisconnect: 400,  # nobody is there to read it

@@ -52,6 +52,8 @@ UNKNOWN_ROUTE = "unknown"
 REASONS = ("full", "stopping", "not_ready", "body")
 """Why a request is refused before it is worked on."""
 
+LOAD_RESULTS = ("loaded", "failed")
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Those that are told apart; the rest, which strangers may pick, is OTHER."""
 
@@ -128,6 +130,8 @@ class Metrics:
         self._expired = self._counter("expired", "Given up because their deadline passed.")
         self._abandoned = self._counter("abandoned", "Given up because their client left.")
         self._loads = self._counter("model_loads", "Models that were loaded, or failed to.", "result")
+        for result in LOAD_RESULTS:
+            self._loads.labels(result)
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """A request that is over.

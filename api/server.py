@@ -40,10 +40,11 @@ def configure(app: Starlette, settings: Settings) -> uvicorn.Config:
     """How uvicorn runs the application."""
     # Its warnings tell what is wrong with a form. Whoever sent it is told; a log that strangers can fill is of no use.
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
+    logging.getLogger("uvicorn.error").addFilter(_is_not_of_a_stranger)
     return uvicorn.Config(
         app,
         lifespan="on",
-        http=connections.with_header_timeout(settings.header_timeout_s),
+        http=connections.with_timeouts(settings.header_timeout_s, settings.body_timeout_s),
         ws=stream_protocol.with_limits(settings.body_timeout_s, app.state.service.buffered),
         ws_max_size=settings.max_body_bytes,
         ws_per_message_deflate=False,  # images are compressed already
@@ -55,6 +56,11 @@ def configure(app: Starlette, settings: Settings) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
+
+
+def _is_not_of_a_stranger(record: logging.LogRecord) -> bool:
+    """Whether uvicorn's line is of use: what is no HTTP is answered with 400, and is no matter of ours."""
+    return record.getMessage() != "Invalid HTTP request received."
 
 
 class Server(uvicorn.Server):
@@ -85,7 +91,10 @@ class Server(uvicorn.Server):
         if default is not None and self._announcement:
             print(self._announcement, flush=True)
             self._announcement = ""
-        return await super().on_tick(counter) or self._service.failure is not None
+        is_over = await super().on_tick(counter) or self._service.failure is not None
+        if is_over:
+            self._service.buffered.stop_reading()
+        return is_over
 
 
 def run(settings: Settings) -> None:

@@ -41,6 +41,7 @@ class Service:
         """What all streams share, first come, first served: they always have a next frame, and would leave requests no
         place at all."""
         self.metrics = Metrics(lambda: self.scheduler.places_taken)
+        self.models.on_load = self.metrics.load
         self.statistics = Statistics()
         self.buffered = Buffered(settings.max_buffered_bytes)
         self.failure: Exception | None = None
@@ -107,7 +108,7 @@ class Service:
             raise
         finally:
             left.cancel()
-            job.cancel()
+            job.abandon()
 
 
 def _look_at(done: asyncio.Future[T]) -> None:

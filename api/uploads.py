@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 
@@ -14,7 +16,7 @@ from starlette.requests import Request
 
 from api.errors import BodyLate, BodyTooLarge, MediaTypeUnsupported, RequestMalformed, Unavailable
 from api.settings import Settings
-from runtime.errors import DeadlinePassed
+from runtime.errors import DeadlinePassed, Stopping
 
 MULTIPART = "multipart/form-data"
 
@@ -60,6 +62,8 @@ class Buffered:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held = 0
+        self._readings: set[asyncio.Timeout] = set()
+        self._stopped = False
 
     def take(self, size: int) -> None:
         """Hold so many more.
@@ -75,6 +79,32 @@ class Buffered:
         """Hold so many less."""
         self._held -= size
 
+    @asynccontextmanager
+    async def reading(self, seconds: float) -> AsyncIterator[None]:
+        """While a body is read.
+
+        Raises:
+            TimeoutError: it took longer.
+            Stopping: the server stops, and what has not arrived is not waited for.
+        """
+        try:
+            async with asyncio.timeout(seconds) as timeout:
+                self._readings.add(timeout)
+                try:
+                    yield
+                finally:
+                    self._readings.discard(timeout)
+        except TimeoutError:
+            if self._stopped:
+                raise Stopping("the server is stopping") from None
+            raise
+
+    def stop_reading(self) -> None:
+        """End what is being read: the server stops. Belongs to the event loop's thread."""
+        self._stopped = True
+        for timeout in self._readings:
+            timeout.reschedule(asyncio.get_running_loop().time())
+
 
 async def read_body(request: Request, settings: Settings, buffered: Buffered, deadline: float | None = None) -> bytes:
     """The whole body.
@@ -89,6 +119,7 @@ async def read_body(request: Request, settings: Settings, buffered: Buffered, de
         BodyTooLarge: over the limit by its Content-Length, or by what came; no more than the limit is ever held.
         BodyLate: it was not complete in time.
         DeadlinePassed: nor before the deadline.
+        Stopping: nor before the server was told to stop.
         Unavailable: too many bytes are being read.
         starlette.requests.ClientDisconnect: the client left.
     """
@@ -99,7 +130,7 @@ async def read_body(request: Request, settings: Settings, buffered: Buffered, de
         raise BodyTooLarge(f"the body has {length} bytes, the limit is {limit}")
     chunks, size = [], 0
     try:
-        async with asyncio.timeout(min(settings.body_timeout_s, to_deadline)):
+        async with buffered.reading(min(settings.body_timeout_s, to_deadline)):
             async for chunk in request.stream():
                 if size + len(chunk) > limit:
                     raise BodyTooLarge(f"the body has more than {limit} bytes, which is the limit")

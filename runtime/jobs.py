@@ -89,4 +89,10 @@ class Job(Future[T], Generic[T]):
         self._model, self._prepare, self._finish = model, prepare, finish
         self._images: Images | None = None
         self._masks: list[Masks] = []
+        self._is_abandoned = False
         self._prepared_at = 0.0
+
+    def abandon(self) -> None:
+        """Nobody waits for the result any more: `cancel`, and do no more than the inference that is under way."""
+        self._is_abandoned = True
+        self.cancel()

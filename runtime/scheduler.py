@@ -17,7 +17,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from time import monotonic
 from types import TracebackType
 from typing import Any, TypeVar
@@ -148,11 +148,23 @@ class Scheduler:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _release(self, _job: Future[Any]) -> None:
+    def _release(self, job: Future[Any]) -> None:
+        assert isinstance(job, Job)
         with self._lock:
             self._taken -= 1
+            if job.cancelled():
+                self._forget(job)
             if not self._taken:
                 self._all_done.notify_all()
+
+    def _forget(self, job: Job[Any]) -> None:
+        """A cancelled job holds its frame no longer than a place."""
+        if job in self._to_prepare:
+            self._to_prepare.remove(job)
+        elif job._images is not None and job in self._to_infer.get(_key(job), ()):
+            self._to_infer[_key(job)].remove(job)
+            if not self._to_infer[_key(job)]:
+                del self._to_infer[_key(job)]
 
     # Preparing and finishing.
 
@@ -172,7 +184,7 @@ class Scheduler:
             return
         began = monotonic()
         try:
-            job._images = job._prepare()
+            job._images = _checked(job._prepare())
         except BaseException as error:  # noqa: BLE001  whatever it is, it is the job's
             _fail(job, error)
             return
@@ -180,10 +192,14 @@ class Scheduler:
         job.frames = len(job._images)
         job.timings.add("decode", began, job._prepared_at)
         with self._lock:
-            self._to_infer.setdefault(_key(job), deque()).append(job)
-            self._inference_work.notify()
+            if not job.done():
+                self._to_infer.setdefault(_key(job), deque()).append(job)
+                self._inference_work.notify()
 
     def _run_finish(self, job: Job[Any]) -> None:
+        if job._is_abandoned:
+            job.set_exception(CancelledError())
+            return
         began = monotonic()
         try:
             result = job._finish(job._masks[0] if len(job._masks) == 1 else np.concatenate(job._masks))
@@ -241,6 +257,8 @@ class Scheduler:
         began = monotonic()
         try:
             masks = jobs[0]._model.infer(images[0] if len(images) == 1 else np.concatenate(images))
+            if len(masks) != sum(map(len, images)):
+                raise ValueError(f"the model gave {len(masks)} masks for {sum(map(len, images))} frames")
         except BaseException as error:  # noqa: BLE001
             if len(jobs) == 1:
                 jobs[0].set_exception(error)
@@ -269,13 +287,21 @@ class Scheduler:
         assert job._images is not None
         rest = job._images[count:]
         with self._lock:
-            if len(rest):
+            if len(rest) and not job._is_abandoned:
                 job._images, job._prepared_at = rest, at
                 self._to_infer.setdefault(_key(job), deque()).append(job)
             else:
                 job._images = None
                 self._to_finish.append(job)
                 self._codec_work.notify()
+
+
+def _checked(images: Images) -> Images:
+    """What `prepare` gave, if it is what it has to give: raises ValueError if it is not."""
+    if not isinstance(images, np.ndarray) or images.ndim != 4 or images.shape[3] != 3 or not images.size:
+        shape = getattr(images, "shape", type(images).__name__)
+        raise ValueError(f"prepare gives uint8 batch x h x w x 3, not {shape}")
+    return images
 
 
 def _key(job: Job[Any]) -> tuple[Any, ...]:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     import onnxruntime
 
 
+def _version(path: Path) -> str:
+    """ "" if there is no such file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else ""
+
+
 class Segmenter:
     """Segments frames of any size. Safe to share between threads."""
 
@@ -46,8 +51,10 @@ class Segmenter:
             ModelInvalid: no model, or its contract is missing or does not hold.
             ProviderUnavailable: a provider that is not there.
         """
+        version = _version(path)
         session = providers.open_session(path, providers_wanted, threads)
-        version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        if version != _version(path):
+            raise ModelInvalid(f"{path} was changed while it was loaded: load it again")
         try:
             promised = Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
             promised.check_graph(

@@ -14,7 +14,7 @@ from api.errors import Forbidden, RequestMalformed
 from api.inference_protocol.metadata import version_of
 from api.inference_protocol.numbers import load_small
 from api.service import Service
-from runtime.errors import ModelInvalid
+from runtime.errors import ModelInvalid, ProviderUnavailable
 
 
 async def index(request: Request) -> Response:
@@ -45,9 +45,9 @@ async def load(request: Request) -> Response:
             )
     try:
         await service.models.load(request.path_params["model"])
-    except ModelInvalid as error:
+    except (ModelInvalid, ProviderUnavailable) as error:
         # Whoever may load a model need not learn where the server keeps it.
-        raise ModelInvalid(str(error).replace(f"{service.settings.models}{os.sep}", "")) from error
+        raise RequestMalformed(str(error).replace(f"{service.settings.models}{os.sep}", "")) from error
     return _json({})
 
 
@@ -69,7 +69,7 @@ def _administered(request: Request) -> Service:
 async def _body(request: Request) -> dict[str, Any]:
     service: Service = request.app.state.service
     body = await uploads.read_body(request, service.settings, service.buffered)
-    return load_small(body) if body.strip() else {}
+    return load_small(body) if body else {}
 
 
 def _parameters(asked: dict[str, Any]) -> dict[str, Any]:

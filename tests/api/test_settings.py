@@ -28,9 +28,22 @@ def test_every_field_is_read_from_the_environment():
         "body_timeout_s": ("2.5", 2.5),
         "queue_size": ("7", 7),
         "shutdown_timeout_s": ("9", 9),
+        "max_buffered_bytes": ("4000", 4000),
+        "header_timeout_s": ("1", 1.0),
+        "request_timeout_ms": ("150", 150),
+        "batch_size": ("8", 8),
+        "batch_delay_ms": ("0.5", 0.5),
+        "admin": ("1", True),
+        "api_keys_file": ("/run/keys", Path("/run/keys")),
+        "cors_origins": ("https://a.example, http://localhost:3000/", ("https://a.example", "http://localhost:3000")),
+        "websocket_origins": ("*", ("*",)),
+        "log_level": ("WARNING", "warning"),
+        "otlp_endpoint": ("http://collector:4318", "http://collector:4318"),
     }
     assert set(texts) == {field.name for field in fields(Settings)}
-    read = Settings.read({f"ROADMASK_{name.upper()}": text for name, (text, _) in texts.items()})
+    environment = {f"ROADMASK_{name.upper()}": text for name, (text, _) in texts.items()}
+    environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = environment.pop("ROADMASK_OTLP_ENDPOINT")
+    read = Settings.read(environment)
     assert read == Settings(**{name: value for name, (_, value) in texts.items()})
 
 
@@ -60,12 +73,25 @@ def test_a_bad_value_that_a_flag_replaces_does_no_harm():
         ("BODY_TIMEOUT_S", "soon"),
         ("QUEUE_SIZE", "many"),
         ("HOST", " "),
+        ("REQUEST_TIMEOUT_MS", "0"),
+        ("BATCH_SIZE", "0"),
+        ("BATCH_DELAY_MS", "-1"),
+        ("BATCH_DELAY_MS", "nan"),
+        ("ADMIN", "yes"),
+        ("CORS_ORIGINS", "example.com"),
+        ("WEBSOCKET_ORIGINS", "https://a.example/page"),
+        ("LOG_LEVEL", "chatty"),
     ],
 )
 def test_a_bad_value_is_one_line_that_names_it(name, text):
     with pytest.raises(ValueError, match=f"^ROADMASK_{name} is '") as caught:
         Settings.read({f"ROADMASK_{name}": text})
     assert "\n" not in str(caught.value)
+
+
+def test_a_collector_that_is_no_url():
+    with pytest.raises(ValueError, match="OTEL_EXPORTER_OTLP_ENDPOINT is"):
+        Settings.read({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"})
 
 
 def test_the_variables_that_kubernetes_makes_for_a_service_are_left_alone():

@@ -294,10 +294,10 @@ def test_a_cancelled_job_leaves_its_batch(make, model):
     gone = submit(queue, model, noise(0))
     wait_for(lambda: gone.timings.decode)
     gone.cancel()
-    jobs = [submit(queue, model, noise(seed)) for seed in (1, 2)]
+    jobs = [submit(queue, model, noise(seed)) for seed in (1, 2, 3)]
     for seed, job in enumerate(jobs, 1):
         np.testing.assert_array_equal(job.result(20), np.argmax(noise(seed), axis=3))
-    assert model.shapes == [(2, 32, 64, 3)]
+    assert model.shapes == [(3, 32, 64, 3)]
 
 
 def test_a_job_of_many_frames_is_split_by_the_pixel_budget(make, model):
@@ -370,3 +370,27 @@ def test_places_follow_cores_and_batches(monkeypatch):
     monkeypatch.setattr(cores, "available", lambda: 4)
     assert scheduler.default_places() == 5
     assert scheduler.default_places(8) == 40
+
+
+def test_an_abandoned_job_of_many_frames_ends_after_the_inference_that_is_under_way(make, model):
+    queue = make()
+    model.gate.clear()
+    many = submit(queue, model, noise(3, 64, 64, batch=5))
+    assert model.entered.acquire(timeout=20)
+    many.abandon()
+    assert not many.done()
+    model.gate.set()
+    with pytest.raises(CancelledError):
+        many.result(20)
+    assert len(model.shapes) == 1
+    wait_for(lambda: queue.places_taken == 0)
+
+
+def test_a_model_that_gives_too_few_masks_fails_its_job_alone(make, model, monkeypatch):
+    infer = model.infer
+    monkeypatch.setattr(model, "infer", lambda images: infer(images)[:0])
+    queue = make()
+    with pytest.raises(ValueError, match="0 masks for 1 frames"):
+        submit(queue, model, noise(1)).result(20)
+    monkeypatch.setattr(model, "infer", infer)
+    assert submit(queue, model, noise(1)).result(20).shape == (1, 32, 64)

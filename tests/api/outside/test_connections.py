@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from websockets.sync.client import connect
 
-from api.connections import with_header_timeout
+from api.connections import with_timeouts
 from api.request_ids import RequestIds
 
 TIMEOUT_S = 0.5
@@ -33,7 +33,7 @@ async def _slow(_request: Request) -> Response:
 @pytest.fixture(params=LOOPS)
 def server(serve, request):
     routes = [Route("/slow", _slow)]
-    return serve(Middleware(RequestIds), routes=routes, http=with_header_timeout(TIMEOUT_S), loop=request.param)
+    return serve(Middleware(RequestIds), routes=routes, http=with_timeouts(TIMEOUT_S, TIMEOUT_S), loop=request.param)
 
 
 def read_all(line: socket.socket) -> bytes:
