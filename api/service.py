@@ -109,6 +109,8 @@ class Service:
         finally:
             left.cancel()
             job.abandon()
+            # An error that is raised here knows this frame: the two would hold each other, and the client's bytes.
+            del job, done
 
 
 def _look_at(done: asyncio.Future[T]) -> None:

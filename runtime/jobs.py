@@ -92,6 +92,12 @@ class Job(Future[T], Generic[T]):
         self._is_abandoned = False
         self._prepared_at = 0.0
 
+    def _take_prepare(self) -> Callable[[], Images]:
+        """The first stage, once: what it holds, the encoded frame above all, goes as soon as it is through."""
+        prepare = self._prepare
+        del self._prepare
+        return prepare
+
     def abandon(self) -> None:
         """Nobody waits for the result any more: `cancel`, and do no more than the inference that is under way."""
         self._is_abandoned = True

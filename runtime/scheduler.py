@@ -178,15 +178,19 @@ class Scheduler:
                 finishing = bool(self._to_finish)
                 job = self._to_finish.popleft() if finishing else self._to_prepare.popleft()
             (self._run_finish if finishing else self._run_prepare)(job)
+            del job  # while this thread waits for the next one, it is to hold none
 
     def _run_prepare(self, job: Job[Any]) -> None:
         if _is_over(job):
             return
         began = monotonic()
         try:
-            job._images = _checked(job._prepare())
+            job._images = _checked(job._take_prepare()())
         except BaseException as error:  # noqa: BLE001  whatever it is, it is the job's
             _fail(job, error)
+            # The error knows this frame, and the job the error: without an end to the ring it would hold the client's
+            # bytes until a collection of garbage, which may take minutes.
+            del job
             return
         job._prepared_at = monotonic()
         job.frames = len(job._images)
@@ -205,6 +209,7 @@ class Scheduler:
             result = job._finish(job._masks[0] if len(job._masks) == 1 else np.concatenate(job._masks))
         except BaseException as error:  # noqa: BLE001
             job.set_exception(error)
+            del job  # as above
             return
         job.timings.add("encode", began, monotonic())
         job._masks = []
@@ -218,6 +223,7 @@ class Scheduler:
             begun = [job for job in jobs if job.running() or (not _is_over(job) and job.set_running_or_notify_cancel())]
             if begun:
                 self._run_inference(begun)
+            del jobs, begun
 
     def _next_batch(self) -> list[Job[Any]]:
         """The oldest batch that is full, or has waited long enough; [] in the end."""
@@ -261,7 +267,7 @@ class Scheduler:
                 raise ValueError(f"the model gave {len(masks)} masks for {sum(map(len, images))} frames")
         except BaseException as error:  # noqa: BLE001
             if len(jobs) == 1:
-                jobs[0].set_exception(error)
+                jobs.pop().set_exception(error)
                 return
             for job in jobs:  # one of them may have been too much, or all together: none is lost for another
                 self._run_inference([job])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import io
 import logging
 import shutil
@@ -20,9 +22,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from api.service import Service
+from api.settings import Settings
 from runtime import codecs, cores
 from runtime.contract import Contract
-from runtime.errors import FrameError
+from runtime.errors import FrameError, FrameUndecodable
 from runtime.jobs import Job
 from runtime.scheduler import Scheduler
 
@@ -244,3 +248,37 @@ def test_images_that_are_none_are_their_jobs_error_and_end_no_thread(images):
     right = np.zeros((1, 32, 32, 3), np.uint8)
     assert scheduler.submit(Bright(), lambda: right, lambda masks: masks).result(5).shape == (1, 32, 32)
     scheduler.close()
+
+
+class Body:
+    """Stands for 32 MiB: bytes themselves can't be watched."""
+
+
+@pytest.mark.parametrize("fails", ["prepare", "finish"])
+def test_what_failed_is_let_go_at_once(fails):
+    """Not at the next collection of garbage, before which gigabytes of bad files may come."""
+
+    def stage(name: str, body: Body) -> Callable[..., np.ndarray]:
+        def work(*_masks: np.ndarray) -> np.ndarray:
+            if name == fails:
+                raise FrameUndecodable(f"no image: {body}")
+            return np.zeros((1, 32, 32, 3), np.uint8)
+
+        return work
+
+    async def ask(service: Service) -> weakref.ref[Body]:
+        body = Body()
+        try:  # pytest.raises would hold the error, and with it the frames
+            await service.work(Bright(), stage("prepare", body), stage("finish", body), None, asyncio.Event().wait)
+        except FrameUndecodable:
+            return weakref.ref(body)
+        raise AssertionError("nothing failed")
+
+    service = Service(Settings(), Bright())
+    gc.disable()
+    try:
+        held = asyncio.run(ask(service))
+        service.scheduler.close()
+        assert held() is None
+    finally:
+        gc.enable()
