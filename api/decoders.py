@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,13 @@ _NPY_HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+
+_LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}
+"""Of the header's length, which follows magic and version."""
+
+_ODD_SOURCE = re.compile(rb"[\\#]|[\d.]\s*[A-Za-z_]")
+"""What no header of a frame has and Python's parser warns of: Python 2's `10L`, escapes, `1or 2`. Warnings are lines in
+the server's log."""
 
 MAX_NPY_HEADER = 1024
 """numpy writes 128 bytes; the header is Python source that has to be parsed, so none that is long is looked at."""
@@ -43,7 +51,9 @@ def decode_npy(data: bytes, limits: Limits) -> npt.NDArray[np.uint8]:
     """
     stream = io.BytesIO(data)
     try:
-        read_header = _NPY_HEADERS[np.lib.format.read_magic(stream)]
+        version = np.lib.format.read_magic(stream)
+        read_header = _NPY_HEADERS[version]
+        _check_source(data, _LENGTH_BYTES[version])
         shape, is_fortran, dtype = read_header(stream, max_header_size=MAX_NPY_HEADER)
     except Exception as error:  # a header is Python source: what a broken one raises can be anything
         raise FrameUndecodable("the .npy header is broken, or not of version 1 or 2") from error
@@ -57,6 +67,13 @@ def decode_npy(data: bytes, limits: Limits) -> npt.NDArray[np.uint8]:
         raise FrameUndecodable(f"a .npy file of {_shown(shape)} has {height * width * 3} bytes of pixels, not {there}")
     pixels = np.frombuffer(data, np.uint8, offset=stream.tell())
     return np.ascontiguousarray(pixels.reshape(shape, order="F" if is_fortran else "C"))
+
+
+def _check_source(data: bytes, length_bytes: int) -> None:
+    start = len(np.lib.format.MAGIC_PREFIX) + 2 + length_bytes
+    length = int.from_bytes(data[start - length_bytes : start], "little")
+    if _ODD_SOURCE.search(data, start, start + min(length, MAX_NPY_HEADER)):
+        raise ValueError("the header is no plain dictionary")
 
 
 def _shown(shape: tuple[int, ...]) -> str:

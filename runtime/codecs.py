@@ -11,7 +11,10 @@ refused, where Pillow may show made-up pixels.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import io
+import logging
 import re
 import warnings
 from collections.abc import Callable
@@ -22,9 +25,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError, _imaging
 
-from runtime import categories, png, png_chunks
+from runtime import categories, jpeg_segments, png, png_chunks, tiff
 from runtime.errors import FrameTooLarge, FrameUndecodable
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
@@ -36,16 +39,33 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MAX_SCANS = 32
 """Of a progressive JPEG, which has about 10: each costs its sender a few bytes, and us a pass over the frame."""
 
+MAX_RUN_LENGTH = 2**21
+"""Pixels, and bytes, of a BMP in run-length encoding: a frame of 2048 x 1024. Cameras write none, and Pillow unpacks it
+in Python, holding the interpreter's lock."""
+
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 _PADDED = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
 _MAX_PADDING = 64
 """Zeros before the end marker that are taken for a camera's alignment: more may be a frame's lost rest."""
+
+_RAW_EXIF = "Raw profile type exif"
+"""The text chunk of a PNG in which ImageMagick keeps EXIF, in hexadecimal."""
+_MAX_RAW_EXIF = 2**20
+"""Characters, as many as Pillow unpacks of a compressed text: EXIF is under 64 KiB, which make 130,000."""
 
 # Pillow judges sizes by a global of its own, and only warns at first; ours are told per call, before decoding.
 Image.MAX_IMAGE_PIXELS = None
 # Pillow warns of odd metadata in a frame that it decodes all the same: nothing that anyone here could act on. Once for
 # the process, because warnings.catch_warnings is not safe among threads.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+# The same for what it logs, and for what libtiff writes to the process's stderr by itself: what is wrong with a
+# stranger's file belongs into the answer. A Pillow that was built without libtiff, or hides it, has no such functions.
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
+with contextlib.suppress(OSError, AttributeError):
+    _libtiff = ctypes.CDLL(_imaging.__file__)
+    for _set_handler in (_libtiff.TIFFSetErrorHandler, _libtiff.TIFFSetWarningHandler):
+        _set_handler.argtypes, _set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+        _set_handler(None)
 
 
 @dataclass(frozen=True)
@@ -62,13 +82,12 @@ def probe(data: bytes, limits: Limits) -> Image.Image:
     """An image whose header has been read and found within the limits; no pixel is decoded yet.
 
     Raises:
-        FrameUndecodable: the bytes are not of one of FORMATS.
+        FrameUndecodable: the bytes are not of one of FORMATS, or its metadata is out of all proportion.
         FrameTooLarge: too many bytes, or too many pixels by the header.
     """
     if len(data) > limits.max_bytes:
         raise FrameTooLarge(f"the image has {len(data)} bytes, the limit is {limits.max_bytes}")
-    if data.startswith(png_chunks.SIGNATURE):
-        png_chunks.check_number(data)
+    _check_structure(data, limits)
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
@@ -79,7 +98,22 @@ def probe(data: bytes, limits: Limits) -> Image.Image:
         raise FrameTooLarge(
             f"the image has {image.width} x {image.height} pixels, the limit is {limits.max_pixels} in all"
         )
+    is_run_length = any(tile.codec_name == "bmp_rle" for tile in image.tile)
+    if is_run_length and max(image.width * image.height, len(data)) > MAX_RUN_LENGTH:
+        raise FrameTooLarge(
+            f"a BMP in run-length encoding has {MAX_RUN_LENGTH} pixels and bytes at most: send it plain"
+        )
     return image
+
+
+def _check_structure(data: bytes, limits: Limits) -> None:
+    """Refuse what Pillow would look at for seconds before it has so much as the size; bytes of other formats pass."""
+    if data.startswith(png_chunks.SIGNATURE):
+        png_chunks.check_number(data)
+    elif data.startswith(jpeg_segments.SIGNATURE):
+        tiff.check_exif(jpeg_segments.read_exif(data))
+    elif data.startswith(tiff.BYTE_ORDERS):
+        tiff.check_file(data, limits.max_pixels)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -87,8 +121,11 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return image
     if image.mode in ("I", "F", "I;16", "I;16B", "I;16L"):
         deep = np.asarray(image)
-        # Pillow hands out 16-bit grey as 16- or 32-bit integers: the high byte is the 8-bit value.
-        grey = np.clip(deep, 0, 65535).astype(np.uint16) >> 8 if image.mode != "F" else np.clip(deep, 0, 255)
+        if image.mode == "F":
+            grey = np.clip(np.nan_to_num(deep), 0, 255)
+        else:
+            # Pillow hands out 16-bit grey as 16- or 32-bit integers: the high byte is the 8-bit value.
+            grey = np.clip(deep, 0, 65535).astype(np.uint16) >> 8
         return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     if image.mode in ("P", "PA", "LA", "RGBA", "La", "RGBa"):
         return image.convert("RGBA").convert("RGB")
@@ -117,8 +154,10 @@ def decode(data: bytes, limits: Limits | None = None) -> npt.NDArray[np.uint8]:
 
 
 def _decode_by_pillow(image: Image.Image) -> npt.NDArray[np.uint8]:
+    # Of a TIFF, loading alone turns the image, and takes the orientation off it. Pillow's exif_transpose would write
+    # all of the metadata anew.
     image.load()
-    return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+    return _upright(np.asarray(_to_rgb(image)), image)
 
 
 def _decode_jpeg(data: bytes, image: Image.Image) -> npt.NDArray[np.uint8] | None:
@@ -172,12 +211,22 @@ _FAST: dict[str, Callable[[bytes, Image.Image], npt.NDArray[np.uint8] | None]] =
 
 def _upright(frame: npt.NDArray[np.uint8], image: Image.Image) -> npt.NDArray[np.uint8]:
     """The frame as its EXIF orientation (1 to 8, EXIF 2.32 section 4.6.4) says that it is looked at."""
+    if "exif" not in image.info and _RAW_EXIF in image.info:
+        image.info["exif"] = _unpack_raw_exif(image.info[_RAW_EXIF])
+    tiff.check_exif(image.info.get("exif", b""))
     # Not image.getexif(): of a PNG, that decodes the pixels to see what comes after them.
     orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
     if orientation in (5, 6, 7, 8):
         frame = np.asarray(cv2.transpose(frame), np.uint8)
     flip = _FLIPS.get(orientation)
     return np.asarray(frame if flip is None else cv2.flip(frame, flip), np.uint8)
+
+
+def _unpack_raw_exif(text: str) -> bytes:
+    if len(text) > _MAX_RAW_EXIF:
+        raise FrameUndecodable(f"the PNG image's EXIF is a text of more than {_MAX_RAW_EXIF} characters")
+    # Three lines of heading come first.
+    return bytes.fromhex("".join(text.split("\n")[3:]))
 
 
 _FLIPS = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
