@@ -58,6 +58,11 @@ class JsonLines(logging.Formatter):
         return json.dumps(fields, default=str)
 
 
+def _is_no_junk(record: logging.LogRecord) -> bool:
+    """Whether it is of use. What is no HTTP is answered with 400; a line for each would let strangers fill the log."""
+    return not (record.name == "uvicorn.error" and record.msg == "Invalid HTTP request received.")
+
+
 def configure(level: str) -> None:
     """Send everything that is logged or warned of in this process to standard error, as `JsonLines`.
 
@@ -71,6 +76,7 @@ def configure(level: str) -> None:
     others = max(ours, logging.WARNING)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
+    handler.addFilter(_is_no_junk)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(others)

@@ -40,7 +40,6 @@ def configure(app: Starlette, settings: Settings) -> uvicorn.Config:
     """How uvicorn runs the application."""
     # Its warnings tell what is wrong with a form. Whoever sent it is told; a log that strangers can fill is of no use.
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
-    logging.getLogger("uvicorn.error").addFilter(_is_not_of_a_stranger)
     return uvicorn.Config(
         app,
         lifespan="on",
@@ -56,11 +55,6 @@ def configure(app: Starlette, settings: Settings) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
-
-
-def _is_not_of_a_stranger(record: logging.LogRecord) -> bool:
-    """Whether uvicorn's line is of use: what is no HTTP is answered with 400, and is no matter of ours."""
-    return record.getMessage() != "Invalid HTTP request received."
 
 
 class Server(uvicorn.Server):
