@@ -208,6 +208,12 @@ class Gated:
         self.entered = threading.Semaphore(0)
         """Released once for each inference that has begun."""
 
+    def close_gate(self) -> None:
+        """From here on inference waits; what has passed through, the warm-up above all, is forgotten."""
+        self.gate.clear()
+        while self.entered.acquire(blocking=False):
+            pass
+
     def plan(self, pixels: np.ndarray) -> Any:
         from runtime import frames
 

@@ -155,9 +155,7 @@ def test_a_form_that_is_broken_is_refused(server, encode, assert_problem):
 def test_admission_and_deadline_are_those_of_segment(start, gated, encode, assert_problem):
     gated.gate.set()
     server = start(gated)
-    gated.gate.clear()
-    while gated.entered.acquire(blocking=False):
-        pass  # the warm-up has passed through
+    gated.close_gate()
     files = form(encode(FRAME), encode(TRUTH))
     for value in ("0", "soon"):
         answer = server.http.post("/compare", files=files, headers={"Request-Timeout-Ms": value})

@@ -162,9 +162,7 @@ def test_who_was_refused_and_sends_half_of_the_rest_is_hung_up_on(start):
 def test_a_client_that_leaves_a_pipeline_takes_all_its_requests_along(start, gated, frame, encode):
     gated.gate.set()
     server = start(gated, queue_size=8)
-    gated.gate.clear()
-    while gated.entered.acquire(blocking=False):
-        pass
+    gated.close_gate()
     scheduler, body = server.app.state.service.scheduler, encode(frame())
     request = f"POST /segment HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
     port = int(server.url.rpartition(":")[2])

@@ -73,9 +73,7 @@ def test_a_full_queue_refuses_at_once_and_finishes_what_it_has(start, gated, fra
 def test_inference_runs_one_at_a_time_while_others_decode(start, gated, frame, encode):
     gated.gate.set()
     server = start(gated, queue_size=5)
-    gated.gate.clear()
-    while gated.entered.acquire(blocking=False):
-        pass
+    gated.close_gate()
     with ThreadPoolExecutor(4) as clients:
         answers = [
             clients.submit(httpx.post, f"{server.url}/segment", content=encode(frame()), timeout=20) for _ in range(4)
@@ -91,9 +89,7 @@ def test_inference_runs_one_at_a_time_while_others_decode(start, gated, frame, e
 def test_the_event_loop_is_free_while_a_model_works(start, gated, frame, encode):
     gated.gate.set()
     server = start(gated)
-    gated.gate.clear()
-    while gated.entered.acquire(blocking=False):
-        pass  # the warm-up has passed through
+    gated.close_gate()
     with ThreadPoolExecutor(1) as clients:
         answer = clients.submit(httpx.post, f"{server.url}/segment", content=encode(frame()), timeout=20)
         assert gated.entered.acquire(timeout=20)

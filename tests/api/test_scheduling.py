@@ -26,9 +26,7 @@ def busy(start, gated, frame, encode):
     """A server whose one inference is under way until the gate is opened, and the answer to come."""
     gated.gate.set()
     server = start(gated, queue_size=8)
-    gated.gate.clear()
-    while gated.entered.acquire(blocking=False):
-        pass
+    gated.close_gate()
     with ThreadPoolExecutor(1) as clients:
         answer = clients.submit(httpx.post, f"{server.url}/segment", content=encode(frame()), timeout=20)
         assert gated.entered.acquire(timeout=20)
@@ -50,9 +48,7 @@ def test_a_deadline_that_passes_in_the_queue_is_told_when_it_passes(busy, gated,
 def test_the_servers_deadline_holds_where_the_request_names_none(start, gated, frame, encode, assert_problem):
     gated.gate.set()
     server = start(gated, request_timeout_ms=150)
-    gated.gate.clear()
-    while gated.entered.acquire(blocking=False):
-        pass
+    gated.close_gate()
     with ThreadPoolExecutor(1) as clients:
         first = clients.submit(httpx.post, f"{server.url}/segment", content=encode(frame()), timeout=20)
         assert gated.entered.acquire(timeout=20)

@@ -62,9 +62,7 @@ def closed_gate(start, gated):
     def started(**settings: Any) -> Any:
         gated.gate.set()
         server = start(gated, **settings)
-        gated.gate.clear()
-        while gated.entered.acquire(blocking=False):
-            pass
+        gated.close_gate()
         return server
 
     return started

@@ -11,9 +11,7 @@ import httpx
 def test_the_timeout_of_the_request_is_its_deadline(start, gated, images, binary, assert_refused):
     gated.gate.set()
     server = start(gated, queue_size=8)
-    gated.gate.clear()
-    while gated.entered.acquire(blocking=False):
-        pass
+    gated.close_gate()
     url = f"{server.url}/v2/models/gated/infer"
     with ThreadPoolExecutor(1) as clients:
         first = clients.submit(httpx.post, url, **binary(images), timeout=20)
@@ -35,9 +33,7 @@ def test_the_timeout_of_the_request_is_its_deadline(start, gated, images, binary
 def test_a_full_queue_refuses(start, gated, images, binary, assert_refused):
     gated.gate.set()
     server = start(gated, queue_size=1)
-    gated.gate.clear()
-    while gated.entered.acquire(blocking=False):
-        pass
+    gated.close_gate()
     url = f"{server.url}/v2/models/gated/infer"
     with ThreadPoolExecutor(1) as clients:
         first = clients.submit(httpx.post, url, **binary(images), timeout=20)

@@ -130,9 +130,7 @@ def test_what_is_under_way_finishes_on_a_model_that_is_unloaded(start, gated, im
     gated.name = "accurate-int8"  # of which there is a file: it could be loaded, and is not
     gated.gate.set()
     server = start(gated, admin=True)
-    gated.gate.clear()
-    while gated.entered.acquire(blocking=False):
-        pass
+    gated.close_gate()
     asked = binary(images, {"parameters": {"binary_data_output": True}})
     with ThreadPoolExecutor(1) as clients:
         admitted = clients.submit(httpx.post, server.url + INFER, **asked, timeout=20)
