@@ -58,6 +58,20 @@ class Service:
             self.scheduler.check()
         self.models.check_default()
 
+    def submit(
+        self,
+        model: Model,
+        prepare: Callable[[], Images],
+        finish: Callable[[Masks], T],
+        deadline: float | None = None,
+    ) -> tuple[Job[T], asyncio.Future[T]]:
+        """A job that is admitted, and what of it can be awaited. Arguments and errors as of `Scheduler.submit`."""
+        run = copy_context().run  # so that what the threads log has the request's id
+        job = self.scheduler.submit(model, lambda: run(prepare), lambda masks: run(finish, masks), deadline)
+        done = asyncio.wrap_future(job)
+        done.add_done_callback(_look_at)
+        return job, done
+
     async def work(
         self,
         model: Model,
@@ -82,10 +96,7 @@ class Service:
             Exception: whatever prepare or finish raised.
         """
         began = monotonic()
-        run = copy_context().run  # so that what the threads log has the request's id
-        job = self.scheduler.submit(model, lambda: run(prepare), lambda masks: run(finish, masks), deadline)
-        done = asyncio.wrap_future(job)
-        done.add_done_callback(_look_at)
+        job, done = self.submit(model, prepare, finish, deadline)
         left = asyncio.ensure_future(gone())
         try:
             timeout = None if deadline is None else max(0.0, deadline - monotonic())

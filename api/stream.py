@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,8 +116,8 @@ class _Stream:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for job in self._in_work:  # an inference that has begun goes on, for nobody
-                job.cancel()
+            for job in list(self._in_work):
+                job.abandon()
                 self._service.metrics.abandoned()
 
     def _stop(self, code: int, reason: str) -> None:
@@ -172,10 +171,7 @@ class _Stream:
                 return False
             seq, data = self._newest
             work = Segmentation(model, lambda: data, self._service.limits)
-            run = copy_context().run  # so that what the threads log has the request's id
-            job = self._service.scheduler.submit(
-                model, lambda: run(work.prepare), lambda masks: run(work.finish, masks)
-            )
+            job, done = self._service.submit(model, work.prepare, work.finish)
         except QueueFull:
             return False
         except Stopping as error:
@@ -184,20 +180,17 @@ class _Stream:
         except (ModelNotFound, Unavailable) as error:
             self._stop(TRY_AGAIN_LATER, str(error))
             return False
-        done = asyncio.wrap_future(job)
         self._admitted.put_nowait(_Admitted(seq, seq - self._last_seq - 1, model, work, job, done))
         self._in_work.add(job)
-        done.add_done_callback(lambda done: self._end_turn(job, done))
+        done.add_done_callback(lambda _done: self._end_turn(job))
         self._newest, self._last_seq = None, seq
         self._unanswered += 1
         return True
 
-    def _end_turn(self, job: Job[bytes | dict[str, Any]], done: asyncio.Future[bytes | dict[str, Any]]) -> None:
+    def _end_turn(self, job: Job[bytes | dict[str, Any]]) -> None:
         """Called when a job is over, be the stream over too or not."""
         self._turns.release()
         self._in_work.discard(job)
-        if not done.cancelled():
-            done.exception()  # nobody may be left to look at it, of which asyncio would complain
 
     async def _answer(self) -> None:
         """Sends what has become of each admitted frame, and in the end why it is the end."""
