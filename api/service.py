@@ -36,6 +36,7 @@ class Service:
             settings.queue_size or scheduler.default_places(settings.batch_size),
             settings.batch_size,
             settings.batch_delay_ms / 1000,
+            settings.inferences or scheduler.default_inferences(),
         )
         self.stream_places = asyncio.Semaphore(max(1, self.scheduler.places - 1))
         """What all streams share, first come, first served: they always have a next frame, and would leave requests no

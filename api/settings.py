@@ -34,6 +34,8 @@ class Settings:
     """Execution providers in order of preference. The CPU is everywhere; anything faster is a choice to be made."""
     threads: int | None = None
     """Of one inference, on the CPU. None takes the cores that this process may use, a container's quota included."""
+    inferences: int | None = None
+    """At a time, on the same threads. None takes `runtime.scheduler.default_inferences`."""
     max_body_bytes: int = Limits.max_bytes
     """A request's body, multipart wrapping included: it is held in memory, so this bounds what a client can take."""
     max_pixels: int = Limits.max_pixels
@@ -175,6 +177,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "model": _name,
     "providers": providers.parse,
     "threads": _whole(1, providers.MAX_THREADS),
+    "inferences": _whole(1, 64),
     "max_body_bytes": _whole(1, 2**31),
     "max_pixels": _whole(1, 2**31),
     "body_timeout_s": _seconds,

@@ -26,7 +26,7 @@ class Model(Protocol):
     contract: Contract
 
     def infer(self, images: Images) -> Masks:
-        """One inference; called by one thread at a time."""
+        """One inference; called by as many threads at a time as the scheduler has for it."""
 
 
 class Timings:

@@ -23,6 +23,7 @@ def test_every_field_is_read_from_the_environment():
         "model": ("fast", "fast"),
         "providers": ("cuda, cpu", ("cuda", "cpu")),
         "threads": ("3", 3),
+        "inferences": ("2", 2),
         "max_body_bytes": ("1000", 1000),
         "max_pixels": ("2000", 2000),
         "body_timeout_s": ("2.5", 2.5),

@@ -228,6 +228,30 @@ def test_a_frame_that_takes_long_to_decode_holds_up_no_other(make, model):
     assert [job.result(20) for job in slow] == [1] * len(slow)
 
 
+# Several inferences at a time.
+
+
+def test_as_many_inferences_run_at_a_time_as_asked_for(make, model):
+    queue = make(inferences=2)
+    model.gate.clear()
+    jobs = [submit(queue, model, noise(seed)) for seed in range(3)]
+    wait_for(lambda: len(model.shapes) == 2)
+    wait_for(lambda: jobs[2].timings.decode)
+    assert len(model.shapes) == 2
+    model.gate.set()
+    for seed, job in enumerate(jobs):
+        np.testing.assert_array_equal(job.result(20), np.argmax(noise(seed), axis=3))
+
+
+def test_batches_that_ripen_one_after_the_other_run_side_by_side(make, model):
+    queue = make(inferences=2, batch_size=2, batch_delay_s=0.03)
+    model.gate.clear()
+    jobs = [submit(queue, model, noise(height, height)) for height in (32, 64, 96)]
+    wait_for(lambda: len(model.shapes) == 2)
+    model.gate.set()
+    assert [job.result(20).shape[1] for job in jobs] == [32, 64, 96]
+
+
 # Batches.
 
 
