@@ -29,7 +29,7 @@ picture: .venv-serve/ready
 	mkdir -p docs
 	.venv-serve/bin/python -m runtime picture -o docs/street.jpg
 
-# The server beside the same work without HTTP, and beside a plain peer: two idle cores, about 8 minutes.
+# The server beside the same work without HTTP, and beside a plain peer: two idle cores, about 10 minutes.
 bench: .venv-bench/ready
 	.venv-bench/bin/python tests/benchmarks/server.py $(BENCH)
 

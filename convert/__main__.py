@@ -1,4 +1,4 @@
-"""`python -m convert`: `RUN/model.keras` in, a `.onnx` file that is its own contract out."""
+"""`python -m convert`: `RUN/model.keras` or a float32 `.onnx` in, a `.onnx` file that is its own contract out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runtime import codecs, datasets
 from runtime.commands import Parser
+from runtime.contract import PRECISIONS
 from runtime.datasets import Pair, Source
 from runtime.errors import DataInvalid, RoadmaskError
 from runtime.frames import Frame
@@ -16,15 +17,16 @@ EXAMPLE = """example:
   python -m convert runs/lite/model.keras -o accurate-fp32.onnx --data cityscapes:/data/cityscapes
   python -m convert runs/lite/model.keras -o accurate-int8.onnx --precision int8 \\
       --calibration cityscapes:/data/cityscapes --data cityscapes:/data/cityscapes --data camvid:/data/camvid
+  python -m convert accurate-fp32.onnx -o accurate-fp16.onnx --precision fp16
 """
 
 
 def parser() -> Parser:
     """The command line."""
     command = Parser("python -m convert", __doc__, EXAMPLE)
-    command.add_argument("model", type=Path, help="model.keras of a run folder")
+    command.add_argument("model", type=Path, help="model.keras of a run folder, or NAME-fp32.onnx")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.onnx")
-    command.add_argument("--precision", choices=("fp32", "int8"), default="fp32", help="default %(default)s")
+    command.add_argument("--precision", choices=PRECISIONS, default="fp32", help="default %(default)s")
     command.add_argument(
         "--calibration",
         action="append",
@@ -77,6 +79,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise DataInvalid("int8 needs real frames: give --calibration KIND:DIR or a folder of images")
     if not arguments.model.is_file():
         raise DataInvalid(f"there is no file {arguments.model}")
+    if arguments.model.suffix == ".onnx" and arguments.precision == "fp32":
+        raise DataInvalid(f"{arguments.model} is an .onnx file already: give --precision fp16 or int8")
     if arguments.calibration_frames < 1:
         raise DataInvalid("--calibration-frames must be at least 1")
     if not arguments.output.name.endswith(f"-{arguments.precision}.onnx"):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
-from runtime import categories
+from runtime import categories, frames
 from runtime.errors import DataInvalid
-from runtime.frames import Geometry
+from runtime.frames import Frame, Geometry, Mask
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
@@ -84,3 +86,14 @@ def to_onnx(model: keras.Model, geometry: Geometry, path: Path) -> onnx.ModelPro
     signature = [keras.InputSpec(shape=(None, height, width, 3), dtype="float32", name="image")]
     fixed.export(str(path), format="onnx", input_signature=signature, opset_version=OPSET, verbose=False)
     return onnx.load(str(path))
+
+
+def as_segment(model: keras.Model, geometry: Geometry) -> Callable[[Frame], Mask]:
+    """The trained model as a function from frame to mask, fitted as in serving."""
+
+    def segment(frame: Frame) -> Mask:
+        where = frames.plan(frame.shape[0], frame.shape[1], geometry)
+        logits = model(np.float32(frames.fit(frame, where)[None]), training=False)
+        return frames.restore(np.asarray(np.argmax(logits, axis=-1)[0] + 1, np.uint8), where)
+
+    return segment

@@ -10,11 +10,12 @@ from typing import Any
 
 import onnx
 
-from convert import export, graph, parity, quantize
+from convert import graph, half, parity, quantize, sources, stem
+from convert.sources import Source
 from runtime import datasets, evaluate, scenes
 from runtime.contract import Contract
 from runtime.datasets import Pair
-from runtime.frames import Frame, Geometry, Mask
+from runtime.frames import Frame, Mask
 from runtime.segmenter import Segmenter
 
 PARITY_FRAMES = 50
@@ -41,38 +42,34 @@ def convert(job: Job) -> None:
         DataInvalid: the model or its run can't be used.
         ParityFailed: the result differs from its source by more than the gate lets through.
     """
-    trained = export.read_model(job.model)
-    settings = export.read_run(job.model)
-    geometry = Geometry(**{name: value for name, value in settings.get("geometry", {}).items() if name != "fixed"})
-    # The data sets' kinds alone: their places on the training machine are nobody's business.
-    data = tuple(dict.fromkeys(text.partition(":")[0] for text in settings.pop("data", ())))
-    if settings.get("init"):
-        settings["init"] = Path(settings["init"]).parent.name
     with tempfile.TemporaryDirectory(dir=job.output.parent, prefix=".convert-") as folder:
         scratch = Path(folder)
-        exported = graph.finish(export.to_onnx(trained, geometry, scratch / "raw.onnx"), geometry)
-        model = graph.fold(exported, scratch / "folded.onnx")
-        cost = graph.gmac(model, *export.trace_size(geometry))
-        promised = Contract("fp32", geometry, settings, data, gmac=round(cost, 3))
-        gate = _Gate(job, promised, scratch)
-        promised = gate.floating(trained, model)
+        source = sources.read(job.model, scratch)
+        gate = _Gate(job, source, scratch)
+        model, promised = source.model, gate.floating()
         if job.precision == "int8":
-            model = quantize.to_int8(model, job.calibration, geometry, scratch)
-            promised = gate.quantised(model)
+            model = quantize.to_int8(model, job.calibration, promised.geometry, scratch)
+            if stem.rewrite(model, promised.geometry.stride):
+                print("the first convolution reads the frame's own bytes")
+            promised = gate.lower(model, "int8")
+        elif job.precision == "fp16":
+            model = half.to_fp16(model)
+            promised = gate.lower(model, "fp16")
         graph.stamp(model, promised)
+        onnx.checker.check_model(model, full_check=True)
         onnx.save(model, scratch / "out.onnx")
         (scratch / "out.onnx").replace(job.output)
     for kind, row in promised.accuracy.items():
         print(f"{job.precision} on {kind}: mean category IoU {row['mean_iou']:.4f} over {row['frames']} frames")
-    print(f"{cost:.2f} GMAC for a frame of 2048 x 1024; wrote {job.output}")
+    print(f"{promised.gmac:.2f} GMAC for a frame of 2048 x 1024; wrote {job.output}")
 
 
 class _Gate:
     """Lets a model through, with the contract that its measured accuracy completes."""
 
-    def __init__(self, job: Job, promised: Contract, scratch: Path) -> None:
+    def __init__(self, job: Job, source: Source, scratch: Path) -> None:
         self._job = job
-        self._promised = promised
+        self._source = source
         self._scratch = scratch
         spread = (datasets.spread(list(pairs), PARITY_FRAMES) for pairs in job.pairs.values())
         frames = [datasets.read(pair)[0] for pairs in spread for pair in pairs]
@@ -80,29 +77,31 @@ class _Gate:
         self._reference: Callable[[Frame], Mask] | None = None
         self._reference_accuracy: Mapping[str, Any] = {}
 
-    def floating(self, trained: Any, model: onnx.ModelProto) -> Contract:
-        """The float32 graph against Keras."""
-        opened = self._open(model, self._promised)
-        source = parity.keras_segment(trained, self._promised.geometry)
-        found = parity.compare(source, opened.segment, self._frames)
-        print(f"Keras and float32: {found}")
-        parity.gate(found, parity.FLOAT_AGREEMENT, "Keras and onnxruntime")
+    def floating(self) -> Contract:
+        """The float32 graph against what it was exported from."""
+        opened = self._open(self._source.model, self._source.promised)
+        if self._source.segment:
+            found = parity.compare(self._source.segment, opened.segment, self._frames)
+            print(f"Keras and float32: {found}")
+            parity.gate(found, parity.FLOAT_AGREEMENT, "Keras and onnxruntime")
         self._reference = opened.segment
         self._reference_accuracy = self._accuracy(opened.segment, "float32")
-        return replace(self._promised, accuracy=self._reference_accuracy)
+        return replace(self._source.promised, accuracy=self._reference_accuracy)
 
-    def quantised(self, model: onnx.ModelProto) -> Contract:
-        """The int8 graph against float32: by IoU where there are labels, else by agreement."""
+    def lower(self, model: onnx.ModelProto, precision: str) -> Contract:
+        """A graph of lower precision against float32: by equal pixels, int8 by IoU where there are labels."""
         assert self._reference is not None, "float32 goes first"
-        promised = replace(self._promised, precision="int8")
+        promised = replace(self._source.promised, precision=precision)
         opened = self._open(model, promised)
         found = parity.compare(self._reference, opened.segment, self._frames)
-        print(f"float32 and int8: {found}")
-        if not self._job.pairs:
+        print(f"float32 and {precision}: {found}")
+        if precision == "fp16":
+            parity.gate(found, parity.HALF_AGREEMENT, "float32 and float16")
+        elif not self._job.pairs:
             parity.gate(found, parity.INT8_AGREEMENT, "float32 and int8")
-        accuracy = self._accuracy(opened.segment, "int8")
+        accuracy = self._accuracy(opened.segment, precision)
         for kind, row in accuracy.items():
-            parity.gate_loss(self._reference_accuracy[kind]["mean_iou"] - row["mean_iou"], kind)
+            parity.gate_loss(self._reference_accuracy[kind]["mean_iou"] - row["mean_iou"], precision, kind)
         return replace(promised, accuracy=accuracy)
 
     def _open(self, model: onnx.ModelProto, promised: Contract) -> Segmenter:

@@ -37,15 +37,17 @@ class _Stem:
     convolve: NodeProto
     weights: NodeProto
     """The DequantizeLinear of the convolution's weights."""
-    bias: NodeProto
+    bias: NodeProto | None
+    """Likewise; not every convolution has one."""
     quantise_output: NodeProto
 
 
-def rewrite(model: onnx.ModelProto) -> bool:
+def rewrite(model: onnx.ModelProto, stride: int) -> bool:
     """Do both steps in place, where the graph is of the shape that they need.
 
     Args:
-        model: quantised, as `quantize.to_int8` leaves it; its frames' widths are multiples of GROUP.
+        model: quantised, as `quantize.to_int8` leaves it.
+        stride: what the width of every input is a multiple of.
 
     Returns:
         Whether it was; if not, nothing was changed.
@@ -53,7 +55,7 @@ def rewrite(model: onnx.ModelProto) -> bool:
     graph = model.graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     stem = _find(graph.node)
-    if stem is None or not _is_identity(stem, constants) or not _is_strided(stem, constants):
+    if stem is None or stride % GROUP or not _is_identity(stem, constants) or not _is_strided(stem, constants):
         return False
     for node in (*stem.scaling, stem.quantise):
         graph.node.remove(node)
@@ -82,11 +84,10 @@ def _find(nodes: Iterable[NodeProto]) -> _Stem | None:
         chain.append(users[name][0])
         name = chain[-1].output[0]
     convolve = chain[6]
-    parts = [made.get(name) for name in convolve.input[1:]]
-    if len(parts) != 2 or any(part is None or part.op_type != "DequantizeLinear" for part in parts):
+    parts = [made[name] for name in convolve.input[1:] if name in made and made[name].op_type == "DequantizeLinear"]
+    if len(parts) != len(convolve.input) - 1:
         return None
-    weights, bias = (part for part in parts if part is not None)
-    return _Stem(chain[:4], chain[4], convolve, weights, bias, chain[7])
+    return _Stem(chain[:4], chain[4], convolve, parts[0], parts[1] if len(parts) > 1 else None, chain[7])
 
 
 def _is_identity(stem: _Stem, constants: dict[str, npt.NDArray[np.generic]]) -> bool:
@@ -124,8 +125,9 @@ def _widen(graph: onnx.GraphProto, stem: _Stem, constants: dict[str, npt.NDArray
             channels = slice(3 * pixel, 3 * pixel + 3)
             wide[second * count : (second + 1) * count, channels, :, group] = narrow[..., column]
     _give(graph, stem.weights, 0, wide)
-    for node, places in ((stem.weights, (1, 2)), (stem.bias, (0, 1, 2))):
-        for place in places[: len(node.input) - places[0]]:
+    for node, first in ((stem.weights, 1), (stem.bias, 0)):
+        for place in range(first, len(node.input) if node else 0):
+            assert node is not None
             each = constants[node.input[place]]
             if each.ndim:  # one for each output channel
                 _give(graph, node, place, np.concatenate([each, each]))

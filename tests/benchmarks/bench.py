@@ -90,14 +90,17 @@ class Bench:
         """Our server with its defaults, on one core and with one thread unless it may have all cores."""
         command = ["-m", "api", "--port", "0", *([] if all_cores else ["--threads", "1"]), *arguments]
         told = {} if queue_size is None else {"ROADMASK_QUEUE_SIZE": str(queue_size)}
-        cores = self.server_cores | self.load_cores if all_cores else self.server_cores
-        return Listening(command, cores, self.log("server"), told)
+        return Listening(command, self._cores(all_cores), self.log("server"), told)
 
-    def peer(self) -> Listening:
-        """The FastAPI server, with the same file on the same core."""
-        model = model_files.find(model_files.DEFAULT)
+    def peer(self, all_cores: bool = False) -> Listening:
+        """The FastAPI server, with the same file on the same core, or on all with as many threads."""
+        command = [str(HERE / "peer.py"), str(model_files.find(model_files.DEFAULT))]
         told = {"ORT_DISABLE_TELEMETRY": "1"}
-        return Listening([str(HERE / "peer.py"), str(model)], self.server_cores, self.log("peer"), told)
+        cores = self._cores(all_cores)
+        return Listening([*command, "--threads", str(len(cores))], cores, self.log("peer"), told)
+
+    def _cores(self, all_of_them: bool) -> set[int]:
+        return self.server_cores | self.load_cores if all_of_them else self.server_cores
 
     def floor(self) -> Listening:
         """The trivial endpoint, on the same core."""

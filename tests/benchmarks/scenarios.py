@@ -232,20 +232,29 @@ PEER_TARGETS = {"jpeg": 1.3, "png": 1.6}
 
 
 def peer(bench: Bench) -> None:
-    """Our server and a plain FastAPI server with Pillow, in turn."""
-    plan = bench.plan
+    """Our server and a plain FastAPI server with Pillow, in turn: on one core, then on all."""
+    _peer(bench, all_cores=False)
+    if bench.load_cores != bench.server_cores:
+        _peer(bench, all_cores=True)
+
+
+def _peer(bench: Bench, all_cores: bool) -> None:
+    plan, where = bench.plan, "all cores" if all_cores else "one core"
     # The peer refuses nobody, so ours must not either: as many places as there are clients.
-    with bench.server(queue_size=max(PEER_CLIENTS)) as server, bench.peer() as other:
+    with (
+        bench.server(queue_size=max(PEER_CLIENTS), all_cores=all_cores) as server,
+        bench.peer(all_cores=all_cores) as other,
+    ):
         for kind in workload.KINDS:
             share = agreement(bench, other.url, kind)
             for clients in PEER_CLIENTS:
-                ours = Measured("peer", "server", kind, str(clients))
-                theirs = Measured("peer", "FastAPI, Pillow", kind, str(clients))
+                ours = Measured("peer", f"server, {where}", kind, str(clients))
+                theirs = Measured("peer", f"FastAPI, {where}", kind, str(clients))
 
                 def send(row: Measured, url: str, kind: str = kind, clients: int = clients) -> None:
                     bench.note_rate(row, *bench.send(url, kind, clients, seconds=plan.peer_s))
 
-                for i in bench.rounds(f"peer {kind} {clients}", plan.peer_rounds):
+                for i in bench.rounds(f"peer {where} {kind} {clients}", plan.peer_rounds):
                     bench.in_turn(
                         i,
                         lambda row=ours, send=send: send(row, server.url),
@@ -253,9 +262,10 @@ def peer(bench: Bench) -> None:
                     )
                 ours.rss_mb, theirs.rss_mb = server.memory_mb(), other.memory_mb()
                 bench.results.measured += [ours, theirs]
-                what = f"{kind}, {clients} at a time: of the peer's"
+                what = f"{kind}, {where}, {clients} at a time: of the peer's"
                 _judge_ratio(bench, "peer", what, ours, theirs, PEER_TARGETS[kind])
-            _note_agreement(bench, kind, share)
+            if not all_cores:
+                _note_agreement(bench, kind, share)
 
 
 def _note_agreement(bench: Bench, kind: str, share: float) -> None:

@@ -29,7 +29,7 @@ EXAMPLE = """\
 example:
   python tests/benchmarks/server.py --only latency,throughput --markdown table.md
 
-A whole run takes about 8 minutes on two idle cores, --quick about 2. README.md beside it says what each figure means.
+A whole run takes about 10 minutes on two idle cores, --quick about 2. README.md beside it says what each figure means.
 """
 
 PACKAGES = ("onnxruntime", "numpy", "pillow", "starlette", "uvicorn", "httptools", "uvloop", "fastapi", "locust")

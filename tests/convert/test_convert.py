@@ -11,7 +11,7 @@ import pytest
 
 from convert import export, graph, parity
 from convert.__main__ import main
-from runtime import datasets, metrics
+from runtime import datasets, metrics, model_files
 from runtime.datasets import Source
 from runtime.frames import Geometry
 from runtime.segmenter import Segmenter
@@ -36,20 +36,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def converted(trained: Path, streets: Path) -> dict[str, Path]:
-    """Both precisions, converted with labelled scenes at hand."""
-    files = {}
-    for precision in ("fp32", "int8"):
-        files[precision] = trained.parent / f"toy-{precision}.onnx"
-        arguments = [
-            str(trained),
-            "-o",
-            str(files[precision]),
-            "--precision",
-            precision,
-            "--data",
-            f"cityscapes:{streets}",
-        ]
-        assert main([*arguments, "--calibration", f"cityscapes:{streets}", "--calibration-frames", "4"]) == 0
+    """All precisions, converted with labelled scenes at hand; float16 from the float32 file, without Keras."""
+    files = {precision: trained.parent / f"toy-{precision}.onnx" for precision in ("fp32", "int8", "fp16")}
+    for precision, path in files.items():
+        source = files["fp32"] if precision == "fp16" else trained
+        assert main(command(source, path, precision, streets)) == 0
     return files
 
 
@@ -79,10 +70,27 @@ def test_the_stamped_accuracy_is_what_evaluation_gives(converted: dict[str, Path
     assert segmenter.contract.accuracy["cityscapes"]["mean_iou"] == pytest.approx(confusion.mean_iou(), abs=1e-9)
 
 
-def test_int8_is_smaller_and_standard_onnx(converted: dict[str, Path]) -> None:
-    int8, fp32 = (converted[precision] for precision in ("int8", "fp32"))
+def test_int8_of_the_float32_file_is_int8_of_the_keras_file(
+    converted: dict[str, Path], streets: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again-int8.onnx"
+    assert main(command(converted["fp32"], again, "int8", streets)) == 0
+    assert Segmenter.load(again).contract == Segmenter.load(converted["int8"]).contract
+    images = np.random.default_rng(1).integers(0, 256, (1, 64, 96, 3), np.uint8)
+    first, second = (Segmenter.load(path).infer(images) for path in (converted["int8"], again))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_float16_computes_in_float16(converted: dict[str, Path]) -> None:
+    weights = {tensor.data_type for tensor in onnx.load(converted["fp16"]).graph.initializer if len(tensor.dims) == 4}
+    assert weights == {onnx.TensorProto.FLOAT16}
+
+
+def test_lower_precisions_are_smaller_and_standard_onnx(converted: dict[str, Path]) -> None:
+    int8, fp16, fp32 = (converted[precision] for precision in ("int8", "fp16", "fp32"))
     assert int8.stat().st_size < 0.45 * fp32.stat().st_size
-    for path in (int8, fp32):
+    assert fp16.stat().st_size < 0.6 * fp32.stat().st_size
+    for path in (int8, fp16, fp32):
         model = onnx.load(path)
         onnx.checker.check_model(model, full_check=True)
         assert [opset.domain for opset in model.opset_import if opset.domain] == []
@@ -118,7 +126,8 @@ def test_multiply_accumulates_are_counted_by_hand(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("precision", "bound", "value"), [("fp32", "FLOAT_AGREEMENT", 1.1), ("int8", "INT8_LOSS", -1.0)]
+    ("precision", "bound", "value"),
+    [("fp32", "FLOAT_AGREEMENT", 1.1), ("int8", "LOSS", -1.0), ("fp16", "HALF_AGREEMENT", 1.1)],
 )
 def test_what_the_gate_refuses_is_not_written(
     precision: str,
@@ -143,6 +152,8 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     wide = keras.Input((None, None, 3))
     keras.Model(wide, keras.layers.Conv2D(7, 3, 4, padding="same")(wide)).save(coarse)
     text.write_text("no model")
+    shipped, empty = model_files.find("accurate-int8"), tmp_path / "empty.onnx"
+    empty.write_bytes(b"")
     inputs = keras.Input((32, 32, 3))
     keras.Model(inputs, keras.layers.Dense(10)(keras.layers.Flatten()(inputs))).save(classifier)
     out = tmp_path / "out"
@@ -155,6 +166,9 @@ def test_bad_input_is_one_line_and_nothing_is_written(
         ([str(coarse), "-o", str(out / "m-fp32.onnx"), *data], "one row of 7 logits a pixel"),
         ([str(trained), "-o", str(int8), "--precision", "int8"], "--calibration"),
         ([str(trained), "-o", str(out / "m.onnx")], "NAME-fp32.onnx"),
+        ([str(shipped), "-o", str(out / "m-fp32.onnx")], "an .onnx file already"),
+        ([str(shipped), "-o", str(out / "m-fp16.onnx"), "--precision", "fp16"], "made of float32"),
+        ([str(empty), "-o", str(out / "m-fp16.onnx"), "--precision", "fp16"], "can't be loaded"),
         ([str(trained), "-o", str(out / "no" / "m-fp32.onnx")], "no folder"),
         ([str(trained), "-o", str(out / "m-fp32.onnx"), "--data", "cityscapes:/nowhere"], "no folder"),
         (
