@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 import socket
 import sys
 from importlib.metadata import version
 from typing import NoReturn
-from urllib.parse import urlsplit
+
+from gui.settings import Settings
 
 EXAMPLE = """example:
   python -m gui --api http://127.0.0.1:8000 --port 8080
+
+Each flag has its variable: ROADMASK_GUI_API, ROADMASK_GUI_HOST, and so on; a flag wins.
 """
 
 
@@ -25,48 +29,47 @@ def parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     command = _Parser("python -m gui", description=__doc__, epilog=EXAMPLE, formatter_class=raw)
     command.add_argument("--version", action="version", version=f"roadmask {version('roadmask')}")
-    command.add_argument("--api", default="http://127.0.0.1:8000", metavar="URL", help="default %(default)s")
-    command.add_argument("--host", default="127.0.0.1", help="default %(default)s")
-    command.add_argument("--port", type=int, default=8080, help="default %(default)s")
+    command.add_argument("--api", metavar="URL", help=f"default {Settings.api}")
+    command.add_argument("--host", help=f"default {Settings.host}")
+    command.add_argument("--port", help=f"default {Settings.port}; 0 takes a free one")
+    command.add_argument("--frames", metavar="DIR", help="images that are offered as samples")
+    command.add_argument("--api-key-file", metavar="FILE", help="the API's key, where it asks for one")
     return command
 
 
-def _check(arguments: argparse.Namespace) -> str | None:
-    """What is wrong with the command line, None if nothing is."""
-    wrong_address = f"--api is an address like http://127.0.0.1:8000, not '{arguments.api}'"
+def _free_address(settings: Settings) -> int:
+    """The port to listen on.
+
+    Raises:
+        ValueError: the address is taken, or not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        address = urlsplit(arguments.api)
-        if address.scheme not in ("http", "https") or not address.hostname or address.port == 0:
-            return wrong_address
-    except ValueError:
-        return wrong_address
-    if not 1 <= arguments.port <= 65535:
-        return f"--port is a number from 1 to 65535, not {arguments.port}"
-    try:
-        family = socket.AF_INET6 if ":" in arguments.host else socket.AF_INET
-        socket.create_server((arguments.host, arguments.port), family=family).close()
+        with socket.create_server((settings.host, settings.port), family=family) as listening:
+            return int(listening.getsockname()[1])
     except OSError as error:
-        return f"can't listen on {arguments.host}:{arguments.port}: {error.strerror or error}"
-    return None
+        where = f"{settings.host}:{settings.port}"
+        raise ValueError(f"can't listen on {where}: {error.strerror or error}") from error
 
 
 def main(argv: list[str] | None = None) -> int:
     """Serve until stopped; exit status 2 and one line on bad input."""
-    arguments = parser().parse_args(argv)
-    wrong = _check(arguments)
-    if wrong is not None:
-        print(f"python -m gui: {wrong}", file=sys.stderr)
+    try:
+        settings = Settings.read(os.environ, vars(parser().parse_args(argv)))
+        port = _free_address(settings)
+    except ValueError as error:
+        print(f"python -m gui: {error}", file=sys.stderr)
         return 2
     # NiceGUI takes a second to load: bad input is told before.
     from nicegui import ui  # noqa: PLC0415
 
-    from gui import pages  # noqa: PLC0415
+    from gui import site  # noqa: PLC0415
 
-    pages.register(arguments.api.rstrip("/"))
-    print(f"roadmask page on http://{arguments.host}:{arguments.port}, asking the API at {arguments.api}", flush=True)
+    site.register(settings)
+    print(f"roadmask page on http://{settings.host}:{port}, asking the API at {settings.api}", flush=True)
     ui.run(
-        host=arguments.host,
-        port=arguments.port,
+        host=settings.host,
+        port=port,
         title="roadmask",
         show=False,
         reload=False,

@@ -112,3 +112,13 @@ def toy_file(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models whose default is `toy_graph`."""
+    import onnx
+
+    folder = tmp_path_factory.mktemp("models")
+    onnx.save(toy_graph(), folder / "accurate-fp32.onnx")
+    return folder

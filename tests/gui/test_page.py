@@ -1,96 +1,103 @@
-"""The page's server and its client, against a real API and against none."""
+"""The page's command line, its client and its frame, against a real API and against none."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import io
-import os
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import Page, expect
 
-from gui import client
 from gui.__main__ import main
+from gui.client import ApiError, Client
+from gui.palettes import CITYSCAPES, PALETTES
+from gui.settings import Settings
+from gui.shell import PAGES
+from gui.texts.shell import ENGLISH, FRENCH
+from runtime import categories
 from runtime.segmenter import Segmenter
 
 
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        return int(listening.getsockname()[1])
+def run(client: Client, asked: Awaitable[Any]) -> Any:
+    """The answer, with the client's connections let go in the loop that they belong to."""
 
-
-def wait_for(url: str, process: subprocess.Popen[bytes]) -> httpx.Response:
-    give_up = time.monotonic() + 60
-    while True:
+    async def ask() -> Any:
         try:
-            answer = httpx.get(url)
-        except httpx.TransportError:
-            answer = None
-        if answer is not None and answer.status_code == 200:
-            return answer
-        assert process.poll() is None, "it ended by itself"
-        assert time.monotonic() < give_up, "it did not come up"
-        time.sleep(0.1)
-
-
-@pytest.fixture
-def api(toy_file: Callable[..., Path]) -> Iterator[str]:
-    """A real API that serves the toy model as its default."""
-    folder, port = toy_file("accurate-fp32.onnx").parent, free_port()
-    arguments = [sys.executable, "-m", "api", "--port", str(port), "--models", str(folder)]
-    with subprocess.Popen(arguments) as process:
-        try:
-            wait_for(f"http://127.0.0.1:{port}/v2/health/ready", process)
-            yield f"http://127.0.0.1:{port}"
+            return await asked
         finally:
-            process.terminate()
+            await client.close()
+
+    return asyncio.run(ask())
 
 
-def test_the_client_gets_mask_shares_and_timings(api: str, toy_file: Callable[..., Path]) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+def encode(pixels: np.ndarray, kind: str = "PNG") -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    answer = asyncio.run(client.segment(api, buffer.getvalue()))
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def test_the_client_gets_mask_shares_and_timings(client: Client, toy_folder: Path, noise: Callable[..., np.ndarray]):
+    pixels = noise()
+    answer = run(client, client.segment(encode(pixels)))
     mask = np.asarray(Image.open(io.BytesIO(base64.b64decode(answer.mask))))
-    assert (mask == Segmenter.load(toy_file()).segment(pixels)).all()
+    assert (mask == Segmenter.load(toy_folder / "accurate-fp32.onnx").segment(pixels)).all()
     assert (answer.width, answer.height, answer.model, answer.provider) == (60, 40, "accurate-fp32", "cpu")
     assert [row.share for row in answer.shares] == pytest.approx(np.bincount(mask.ravel(), minlength=8) / mask.size)
     assert set(answer.timings_ms) == {"decode", "queue", "infer", "encode"}
 
 
-def test_what_the_api_refuses_is_told_in_its_own_words(api: str) -> None:
-    with pytest.raises(client.ApiError, match="send JPEG, PNG, WebP, BMP or TIFF"):
-        asyncio.run(client.segment(api, b"a text"))
+def test_what_the_api_refuses_is_told_in_its_own_words(client: Client):
+    with pytest.raises(ApiError) as told:
+        run(client, client.segment(b"a text"))
+    assert "send JPEG, PNG, WebP, BMP or TIFF" in told.value.sentence(FRENCH, client.settings)
+    assert told.value.status == 400
 
 
-def test_an_api_that_is_away_is_told_with_what_to_do() -> None:
-    with pytest.raises(client.ApiError, match=r"can't be reached. Start it with: python -m api"):
-        asyncio.run(client.segment(f"http://127.0.0.1:{free_port()}", b"anything"))
+def test_an_api_that_is_away_is_told_with_what_to_do():
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        port = listening.getsockname()[1]
+    client = Client(Settings(api=f"http://127.0.0.1:{port}"))
+    with pytest.raises(ApiError) as told:
+        run(client, client.segment(b"anything"))
+    assert told.value.sentence(ENGLISH, client.settings).endswith("can't be reached. Start it with: python -m api")
+    assert "injoignable" in told.value.sentence(FRENCH, client.settings)
 
 
-def test_the_page_is_served_whole_without_another_host() -> None:
-    port = free_port()
-    # NiceGUI behaves otherwise where it finds itself under pytest.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-    with subprocess.Popen([sys.executable, "-m", "gui", "--port", str(port)], env=environment) as process:
-        try:
-            page = wait_for(f"http://127.0.0.1:{port}/", process)
-        finally:
-            process.terminate()
-    assert "<title>roadmask</title>" in page.text
-    assert "Drop a camera frame" in page.text
-    assert 'src="http' not in page.text
-    assert 'href="http' not in page.text
+def test_an_image_that_browsers_cannot_show_is_shown_as_jpeg(client: Client, noise: Callable[..., np.ndarray]):
+    shown = run(client, client.as_jpeg(encode(noise(), "TIFF")))
+    assert Image.open(io.BytesIO(shown)).size == (60, 40)
+
+
+def test_the_key_is_read_anew_and_sent(launch: Callable[..., str], toy_folder: Path, tmp_path: Path):
+    keys, key = tmp_path / "keys", tmp_path / "key"
+    keys.write_text("right-key-of-32-characters-or-so\n")
+    key.write_text("wrong\n")
+    guarded = launch("api", "--models", str(toy_folder), ROADMASK_API_KEYS_FILE=str(keys))
+    client = Client(Settings(api=guarded, api_key_file=key))
+
+    async def ask() -> str:
+        with pytest.raises(ApiError) as told:
+            await client.model()
+        assert told.value.status == 401
+        key.write_text(keys.read_text())
+        return str((await client.model())["model"])
+
+    assert run(client, ask()) == "accurate-fp32"
+
+
+def test_the_palettes_are_the_categories_own_and_one_to_tell_apart():
+    assert [category.color for category in categories.CATEGORIES] == list(CITYSCAPES)
+    for colors in PALETTES.values():
+        assert len(set(colors)) == len(categories.CATEGORIES)
 
 
 @pytest.mark.parametrize(
@@ -102,11 +109,13 @@ def test_the_page_is_served_whole_without_another_host() -> None:
         ["--api", "http://["],
         ["--api", "http://host:abc"],
         ["--port", "99999"],
-        ["--port", "0"],
+        ["--port", "x"],
         ["--port", "taken"],
+        ["--frames", "/nowhere"],
+        ["--api-key-file", "/nowhere"],
     ],
 )
-def test_bad_input_is_one_line_and_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_is_one_line_and_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]):
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         taken = str(listening.getsockname()[1])
         assert main([argument.replace("taken", taken) for argument in arguments]) == 2
@@ -115,9 +124,38 @@ def test_bad_input_is_one_line_and_status_2(arguments: list[str], capsys: pytest
     assert len(err.strip().splitlines()) == 1
 
 
-def test_an_image_that_browsers_cannot_show_is_shown_as_jpeg(api: str) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "TIFF")
-    shown = asyncio.run(client.as_jpeg(api, buffer.getvalue()))
-    assert Image.open(io.BytesIO(shown)).size == (60, 40)
+def test_settings_come_from_the_environment_and_a_flag_wins(tmp_path: Path):
+    environment = {"ROADMASK_GUI_API": "https://api.example/", "ROADMASK_GUI_PORT": "9000", "ROADMASK_GUI_HOST": ""}
+    read = Settings.read(environment, {"port": "9001", "api": None, "frames": str(tmp_path)})
+    assert read == Settings(api="https://api.example", port=9001, frames=tmp_path)
+
+
+def test_every_page_is_reached_by_name_and_names_itself(visit: Callable[..., Page]):
+    page = visit()
+    for key in PAGES:
+        page.get_by_role("navigation").get_by_role("link", name=getattr(ENGLISH, key), exact=True).click()
+        expect(page.locator('a[aria-current="page"]')).to_have_text(getattr(ENGLISH, key))
+        assert httpx.URL(page.url).path == PAGES[key]
+
+
+def test_language_theme_and_palette_are_kept(visit: Callable[..., Page]):
+    page = visit(locale="fr-FR", color_scheme="light")
+    expect(page.locator('a[aria-current="page"]')).to_have_text(FRENCH.segment)
+    assert page.locator("html").get_attribute("lang") == "fr"
+    page.get_by_role("button", name=FRENCH.menu).click()
+    page.get_by_text("English").click()
+    expect(page.locator('a[aria-current="page"]')).to_have_text(ENGLISH.segment)
+    page.get_by_role("button", name=ENGLISH.menu).click()
+    page.get_by_text(ENGLISH.theme_dark, exact=True).click()
+    expect(page.locator("body.body--dark")).to_be_attached()
+    page.goto(page.url + "models")
+    expect(page.locator("body.body--dark")).to_be_attached()
+    expect(page.locator('a[aria-current="page"]')).to_have_text(ENGLISH.models)
+
+
+def test_a_narrow_screen_has_the_pages_in_its_menu(visit: Callable[..., Page]):
+    page = visit(viewport={"width": 390, "height": 800})
+    expect(page.get_by_role("navigation")).to_be_hidden()
+    page.get_by_role("button", name=ENGLISH.menu).click()
+    page.get_by_role("menuitem", name=ENGLISH.operations).click()
+    page.wait_for_url("**/operations")

@@ -1,0 +1,17 @@
+"""The page `/operations`."""
+
+from __future__ import annotations
+
+from nicegui import ui
+from starlette.requests import Request
+
+from gui.shell import Site, shell
+
+
+def register(site: Site) -> None:
+    """Put the page at its address."""
+
+    @ui.page("/operations", title="roadmask")
+    async def page(request: Request) -> None:
+        with shell(request, "operations") as chosen:
+            ui.label(f"operations, {chosen.language}")

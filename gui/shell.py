@@ -1,0 +1,97 @@
+"""The frame around every page: names of the pages, language, theme, colours, and the landmarks of a screen reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nicegui import app, ui
+from starlette.requests import Request
+
+from gui.client import Client
+from gui.pictures import Pictures
+from gui.preferences import Preferences
+from gui.settings import Settings
+from gui.texts import shell as texts
+
+ASSETS = Path(__file__).parent / "assets"
+
+PAGES = {"segment": "/", "compare": "/compare", "live": "/live", "models": "/models", "operations": "/operations"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all pages share."""
+
+    settings: Settings
+    client: Client
+    pictures: Pictures = field(default_factory=Pictures)
+
+    def register(self) -> None:
+        """The parts that are no page: assets, pictures, and the client's end."""
+        app.add_static_files("/assets", ASSETS, max_cache_age=3600)
+        self.pictures.register()
+        app.on_shutdown(self.client.close)
+
+
+@contextmanager
+def shell(request: Request, current: str) -> Iterator[Preferences]:
+    """What stands around a page's content; the content is made inside.
+
+    Args:
+        request: of the page.
+        current: the page's key in PAGES.
+
+    Yields:
+        The visitor's preferences.
+    """
+    chosen = Preferences.of(request)
+    words = texts.TEXTS[chosen.language]
+    prefix = request.headers.get("X-Forwarded-Prefix", "").rstrip("/")
+    ui.add_head_html(f'<script src="{prefix}/assets/preferences.js"></script>')
+    ui.add_head_html(f'<link rel="stylesheet" href="{prefix}/assets/roadmask.css">')
+    ui.add_head_html(f"<script>document.documentElement.lang = '{chosen.language}'</script>")
+    ui.dark_mode({"auto": None, "light": False, "dark": True}[chosen.theme])
+    ui.html(f'<a class="rm-skip" href="#content">{words.skip}</a>', sanitize=False)
+    with ui.header().classes("rm-header items-center q-px-md q-py-xs"):
+        ui.link("roadmask", "/").classes("text-lg font-bold text-white no-underline q-mr-md")
+        with ui.element("nav").props(f'aria-label="{words.navigation}"').classes("rm-nav gt-xs"):
+            for key, path in PAGES.items():
+                _page_link(getattr(words, key), path, key == current)
+        ui.space()
+        _menu(words, chosen, current)
+    with ui.element("main").props('id="content" tabindex="-1"').classes("w-full max-w-7xl mx-auto p-2 sm:p-4"):
+        yield chosen
+
+
+def _page_link(word: str, path: str, current: bool) -> None:
+    link = ui.link(word, path).classes("rm-page text-white no-underline")
+    if current:
+        link.props('aria-current="page"').classes("rm-page-current")
+
+
+def _menu(words: texts.Texts, chosen: Preferences, current: str) -> None:
+    """On narrow screens it holds the pages, too."""
+    with ui.button(icon="menu").props(f'flat color=white aria-label="{words.menu}"'), ui.menu():
+        with ui.element("div").classes("lt-sm"):
+            for key, path in PAGES.items():
+                with ui.menu_item(on_click=lambda path=path: ui.navigate.to(path)).props("role=menuitem"):
+                    ui.label(getattr(words, key)).classes("font-bold" if key == current else "")
+            ui.separator()
+        _choices(words.language, "language", chosen.language, {"en": "English", "fr": "Français"})
+        themes = {"auto": words.theme_auto, "light": words.theme_light, "dark": words.theme_dark}
+        _choices(words.theme, "theme", chosen.theme, themes)
+        palettes = {"cityscapes": words.palette_cityscapes, "distinct": words.palette_distinct}
+        _choices(words.palette, "palette", chosen.palette, palettes)
+
+
+def _choices(title: str, name: str, current: str, options: dict[str, str]) -> None:
+    ui.label(title).classes("q-px-md q-pt-sm text-caption")
+    for value, word in options.items():
+        item = ui.menu_item().props(f'role="menuitemradio" aria-checked="{str(value == current).lower()}"')
+        item.on("click", js_handler=f"() => window.roadmaskPrefer('{name}', '{value}')")
+        with item:
+            ui.icon("check" if value == current else "").classes("w-6")
+            ui.label(word)

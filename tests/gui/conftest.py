@@ -1,0 +1,128 @@
+"""A real API with a toy model, the page's server in front of it, and a real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from gui.client import Client
+from gui.settings import Settings
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def ready(url: str, process: subprocess.Popen[str]) -> None:
+    """Wait until a server answers."""
+    give_up = time.monotonic() + 60
+    while True:
+        try:
+            if httpx.get(url).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        assert process.poll() is None, "it ended by itself"
+        assert time.monotonic() < give_up, "it did not come up"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def launch() -> Iterator[Callable[..., str]]:
+    """Start `python -m MODULE --port 0 ...`, environment variables by keyword; gives its address."""
+    with ExitStack() as stack:
+
+        def start(module: str, *arguments: str, **variables: str) -> str:
+            # NiceGUI behaves otherwise where it finds itself under pytest.
+            inherited = {
+                name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "NICEGUI"))
+            }
+            command = [sys.executable, "-m", module, "--port", "0", *arguments]
+            process = stack.enter_context(
+                subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=inherited | variables)
+            )
+            stack.callback(process.terminate)
+            assert process.stdout is not None
+            found = re.search(r"http://[\w.]+:\d+", process.stdout.readline())
+            assert found, "its first line names its address"
+            ready(found[0] + ("/v2/health/ready" if module == "api" else "/"), process)
+            return found[0]
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def api(launch: Callable[..., str], toy_folder: Path) -> str:
+    """The address of a real API that serves the toy model as its default."""
+    return launch("api", "--models", str(toy_folder))
+
+
+@pytest.fixture(scope="session")
+def site(launch: Callable[..., str], api: str) -> str:
+    """The address of the page in front of that API."""
+    return launch("gui", "--api", api)
+
+
+@pytest.fixture
+def client(api: str) -> Client:
+    """What the pages ask the API with."""
+    return Client(Settings(api=api))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, with a camera that shows a test picture."""
+    if CHROMIUM is None:
+        pytest.skip("no browser: apt-get install chromium")
+    camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *camera])
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:
+    """Open a path of the page. At the end of the test no console message and no request to another host is forgiven."""
+    said: list[str] = []
+    with ExitStack() as stack:
+
+        def open_page(path: str = "/", base: str = site, **options: object) -> Page:
+            context = stack.enter_context(browser.new_context(**{"locale": "en-GB", **options}))
+            page = context.new_page()
+            page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+            page.on("pageerror", lambda error: said.append(f"error: {error}"))
+            host = httpx.URL(base).netloc.decode()
+            page.on(
+                "request",
+                lambda request: (
+                    said.append(f"another host: {request.url}")
+                    if request.url.startswith(("http", "ws")) and httpx.URL(request.url).netloc.decode() != host
+                    else None
+                ),
+            )
+            page.goto(base + path)
+            return page
+
+        yield open_page
+    assert said == []
+
+
+@pytest.fixture
+def noise() -> Callable[..., np.ndarray]:
+    """Frames of noise: every category of the toy model occurs in them."""
+
+    def made(height: int = 40, width: int = 60, seed: int = 0) -> np.ndarray:
+        return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+    return made
