@@ -15,7 +15,7 @@ serve: .venv-serve/ready
 	trap 'kill $$api $$gui 2>/dev/null; wait' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
 	wait $$api
 
-test: .venv/ready lint
+test: .venv/ready .venv-openvino/ready .venv-qnn/ready lint
 	.venv/bin/python -m pytest
 
 lint: .venv/ready
@@ -44,10 +44,21 @@ bench: .venv-bench/ready
 	.venv/bin/python $(PIP_INSTALL) '.[cpu,api,gui,train,convert,dev]'
 	touch $@
 
+# Second providers of the tests. Neither goes beside the other: each brings an onnxruntime.
+.venv-openvino/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-openvino
+	.venv-openvino/bin/python $(PIP_INSTALL) . onnxruntime-openvino==1.24.1
+	touch $@
+
+.venv-qnn/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-qnn
+	.venv-qnn/bin/python $(PIP_INSTALL) '.[cpu]' onnxruntime-qnn==2.7.0
+	touch $@
+
 .venv-bench/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python $(PIP_INSTALL) '.[cpu,api,bench]'
 	touch $@
 
 clean:
-	rm -rf .venv .venv-serve .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-serve .venv-bench .venv-openvino .venv-qnn .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

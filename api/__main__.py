@@ -23,7 +23,8 @@ def _parser() -> Parser:
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", help="port to listen on, 0 for a free one (8000)")
     parser.add_argument("--models", metavar="DIR", help="folder of the model files (those that are shipped)")
-    parser.add_argument("--providers", metavar="LIST", help="execution providers, in order of preference (cpu)")
+    parser.add_argument("--providers", metavar="LIST", help="execution providers in order of preference, or auto (cpu)")
+    parser.add_argument("--cache", metavar="DIR", help="where auto remembers its choice (the user's cache folder)")
     parser.add_argument("--threads", metavar="N", help="threads of one inference (the cores that may be used)")
     return parser
 

@@ -114,7 +114,7 @@ async def _categories(_request: Request) -> Response:
 async def _model(request: Request) -> Response:
     service: Service = request.app.state.service
     model = await service.models.get(request.query_params.get("model"))
-    return _json(models.summary(model, service.settings.threads))
+    return _json(models.summary(model))
 
 
 async def _live(_request: Request) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from api.errors import Unavailable
 from api.settings import Settings
-from runtime import cores, frames, model_files
+from runtime import auto, auto_cache, frames, model_files, providers
 from runtime.contract import Contract
 from runtime.errors import ModelInvalid, ModelNotFound, ProviderUnavailable
 from runtime.frames import Frame
@@ -33,6 +33,10 @@ class Model(Protocol):
     version: str
     """Of the file's content: another content, another version."""
     provider: str
+    nodes: Mapping[str, Mapping[str, int]]
+    """Short name of an execution provider to operator to number of nodes."""
+    threads: int
+    """Of one inference."""
 
     def plan(self, frame: Frame) -> frames.Fit:
         """How a frame lies in the network's input."""
@@ -82,6 +86,8 @@ class Models:
         """
         self._settings = settings
         self._given = given
+        self._specs = settings.providers
+        """As `providers.parse` gives them; where `auto` is to choose, it has by the time that a model is opened."""
         self._by_stem: dict[str, Model] = {}
         self._stem_of: dict[str, str] = {}
         """Of the names that were resolved: one name serves one precision until it is loaded anew."""
@@ -125,8 +131,9 @@ class Models:
                 self._keep(self._settings.model, self._given)
                 self._stem_of.setdefault(self._given.name.rpartition("-")[0], self._given.name)
             else:
-                path = model_files.find(self._settings.model, self._settings.models)
+                path = await asyncio.to_thread(self._choose_default)
                 self._keep(self._settings.model, await asyncio.to_thread(self._open, path))
+                logger.info("%s runs on %s", path.name, ",".join(self._specs))
             self._started = True
 
     async def get(self, asked: str | None) -> Model:
@@ -224,7 +231,7 @@ class Models:
     def _open(self, path: Path) -> Model:
         """A warm model of a file; takes from a second to minutes, on a thread."""
         try:
-            model = Segmenter.load(path, self._settings.providers, self._settings.threads)
+            model = Segmenter.load(path, self._specs, self._settings.threads)
             warm_up(model)
         except (ModelInvalid, ProviderUnavailable):
             raise
@@ -240,21 +247,32 @@ class Models:
         if asked not in there:
             known = ", ".join(sorted({*self._by_stem, *self._stem_of, *there}))
             raise ModelNotFound(f"there is no model '{asked}' (there: {known})")
-        return model_files.find(asked, folder)
+        return self._file(asked)
+
+    def _file(self, named: str) -> Path:
+        """Of a name, the precision that suits the provider."""
+        return model_files.find(named, self._settings.models, self._specs[0])
+
+    def _choose_default(self) -> Path:
+        """The default's file; `auto` measures what to run it on, which takes a minute the first time."""
+        if self._specs != (providers.AUTO,):
+            return self._file(self._settings.model)
+        settings = self._settings
+        cache = settings.cache or auto_cache.default_cache()
+        choice = auto.choose(settings.model, settings.models, settings.threads, cache)
+        logger.info("auto: %s", choice.reason)
+        self._specs = providers.parse(choice.providers)
+        return choice.path
 
 
-def summary(model: Model, threads: int | None) -> dict[str, Any]:
-    """What `GET /model` tells.
-
-    Args:
-        model: of which one.
-        threads: as in the settings.
-    """
+def summary(model: Model) -> dict[str, Any]:
+    """What `GET /model` tells."""
     return {
         "model": model.name,
         "version": model.version,
         "provider": model.provider,
-        "threads": threads or cores.available(),
+        "nodes": {provider: sum(operators.values()) for provider, operators in model.nodes.items()},
+        "threads": model.threads,
         "accuracy": dict(model.contract.accuracy),
         "contract": json.loads(model.contract.to_json()),
     }

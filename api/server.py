@@ -15,7 +15,6 @@ from api import connections, logs, stream_protocol
 from api.app import create_app
 from api.service import Service
 from api.settings import Settings
-from runtime import model_files
 from runtime.errors import ModelInvalid, RoadmaskError
 
 KEEP_ALIVE_S = 75
@@ -60,17 +59,17 @@ def configure(app: Starlette, settings: Settings) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """uvicorn's server, which ends with status 0 after a signal, and ends by itself where no model can be loaded."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, announcement: str = "") -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, address: str = "") -> None:
         """Opens nothing yet.
 
         Args:
             config: of the application whose service it is.
             service: told when admission ends, asked whether the model is there.
-            announcement: the line that is printed once it is.
+            address: begins the line that is printed once it is; "" prints none.
         """
         super().__init__(config)
         self._service = service
-        self._announcement = announcement
+        self._address = address
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End admission at once. uvicorn's own would raise the signal again in the end, and so not exit with 0."""
@@ -82,9 +81,10 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second; True ends the server."""
         default = self._service.models.default
-        if default is not None and self._announcement:
-            print(self._announcement, flush=True)
-            self._announcement = ""
+        if default is not None and self._address:
+            nodes = ", ".join(f"{name} ({sum(operators.values())})" for name, operators in default.nodes.items())
+            print(f"{self._address} serves {default.name}, nodes on {nodes}", flush=True)
+            self._address = ""
         is_over = await super().on_tick(counter) or self._service.failure is not None
         if is_over:
             self._service.buffered.stop_reading()
@@ -101,16 +101,14 @@ def run(settings: Settings) -> None:
     logs.configure(settings.log_level)
     # Frames are fitted on several threads at once: a pool of OpenCV's own would only get in their way.
     cv2.setNumThreads(1)
-    path = model_files.find(settings.model, settings.models)
     app = create_app(settings)
     service: Service = app.state.service
     with listen(settings.host, settings.port) as listening:
         port = listening.getsockname()[1]
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        announcement = f"http://{host}:{port} serves {path} on {','.join(settings.providers)}"
-        Server(configure(app, settings), service, announcement).run(sockets=[listening])
+        Server(configure(app, settings), service, f"http://{host}:{port}").run(sockets=[listening])
     if isinstance(service.failure, RoadmaskError):
         raise service.failure
     if service.failure is not None:
         reason = str(service.failure).strip().splitlines() or [type(service.failure).__name__]
-        raise ModelInvalid(f"{path} can't be run: {reason[0]}") from service.failure
+        raise ModelInvalid(f"the model '{settings.model}' can't be run: {reason[0]}") from service.failure

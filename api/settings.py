@@ -31,7 +31,11 @@ class Settings:
     model: str = model_files.DEFAULT
     """The model that answers where a request names none: a name (`accurate`) or a file's stem (`accurate-fp32`)."""
     providers: tuple[str, ...] = ("cpu",)
-    """Execution providers in order of preference. The CPU is everywhere; anything faster is a choice to be made."""
+    """Execution providers in order of preference, as `runtime.providers.parse` gives them. The CPU is everywhere;
+    anything faster is a choice to be made: by hand, or by `auto`, which measures once what is fastest for the default
+    model, and takes that for all."""
+    cache: Path | None = None
+    """Where the choice of `auto` is remembered: None takes the user's cache folder. In a container, a volume."""
     threads: int | None = None
     """Of one inference, on the CPU. None takes the cores that this process may use, a container's quota included."""
     inferences: int | None = None
@@ -164,6 +168,10 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return read
 
 
+def _providers(text: str) -> tuple[str, ...]:
+    return (providers.AUTO,) if text.strip().lower() == providers.AUTO else providers.parse(text)
+
+
 def _name(text: str) -> str:
     if not text.strip():
         raise ValueError("give a name")
@@ -175,7 +183,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "port": _whole(0, 65535),
     "models": Path,
     "model": _name,
-    "providers": providers.parse,
+    "providers": _providers,
+    "cache": Path,
     "threads": _whole(1, providers.MAX_THREADS),
     "inferences": _whole(1, 64),
     "max_body_bytes": _whole(1, 2**31),

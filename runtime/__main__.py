@@ -5,11 +5,18 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-from runtime.cli import evaluate, picture, scenes, segment
+from runtime.cli import bench, evaluate, picture, providers, scenes, segment
 from runtime.commands import Parser
 from runtime.errors import RoadmaskError
 
-COMMANDS: dict[str, ModuleType] = {"segment": segment, "evaluate": evaluate, "scenes": scenes, "picture": picture}
+COMMANDS: dict[str, ModuleType] = {
+    "segment": segment,
+    "evaluate": evaluate,
+    "bench": bench,
+    "providers": providers,
+    "scenes": scenes,
+    "picture": picture,
+}
 
 
 def parser() -> Parser:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from runtime import contract, frames, providers
+from runtime import contract, frames, sessions
 from runtime.contract import Contract
 from runtime.errors import ModelInvalid
 from runtime.frames import Frame, Mask
-
-if TYPE_CHECKING:
-    import onnxruntime
+from runtime.sessions import Opened
 
 
 def _version(path: Path) -> str:
@@ -26,33 +26,39 @@ def _version(path: Path) -> str:
 class Segmenter:
     """Segments frames of any size. Safe to share between threads."""
 
-    def __init__(
-        self, session: onnxruntime.InferenceSession, promised: Contract, name: str, version: str, provider: str
-    ) -> None:
-        self._session = session
+    def __init__(self, opened: Opened, promised: Contract, name: str, version: str) -> None:
+        self._session = opened.session
+        self._turn = threading.Lock() if opened.is_exclusive else contextlib.nullcontext()
         self.contract = promised
         self.name = name
         """The file's stem: `accurate-int8`."""
         self.version = version
         """The first 12 hexadecimal digits of the file's SHA-256: another content, another version, on every machine."""
-        self.provider = provider
-        """Short name of the execution provider that was asked for first."""
+        self.nodes = opened.nodes
+        """Short name of an execution provider to operator to number of nodes, as onnxruntime assigned them."""
+        self.provider = next(iter(opened.nodes))
+        """Short name of the execution provider that was asked for first; it runs at least one node."""
+        self.threads = opened.threads
+        """Of one inference, on the CPU."""
+        self.options = opened.options
+        """What was set: `session`, and each provider that was asked for by its short name."""
 
     @classmethod
-    def load(cls, path: Path, providers_wanted: tuple[str, ...] = ("cpu",), threads: int | None = None) -> Segmenter:
+    def load(cls, path: Path, providers_wanted: Sequence[str] = ("cpu",), threads: int | None = None) -> Segmenter:
         """The model of a file.
 
         Args:
             path: an `.onnx` file that `python -m convert` made.
-            providers_wanted: short names of execution providers, in order of preference.
+            providers_wanted: execution providers in order of preference, as `runtime.providers.parse` gives them.
             threads: None takes the cores that this process may use.
 
         Raises:
             ModelInvalid: no model, or its contract is missing or does not hold.
-            ProviderUnavailable: a provider that is not there.
+            ProviderUnavailable: a provider that is not there, or does not run the model.
         """
         version = _version(path)
-        session = providers.open_session(path, providers_wanted, threads)
+        opened = sessions.open_session(path, providers_wanted, threads)
+        session = opened.session
         if version != _version(path):
             raise ModelInvalid(f"{path} was changed while it was loaded: load it again")
         try:
@@ -66,7 +72,7 @@ class Segmenter:
                 raise ModelInvalid(f"the file is named {said}, its contract says {promised.precision}")
         except ModelInvalid as error:
             raise ModelInvalid(f"{path}: {error}") from error
-        return cls(session, promised, path.stem, version, providers_wanted[0])
+        return cls(opened, promised, path.stem, version)
 
     def plan(self, frame: Frame) -> frames.Fit:
         """How this frame will lie in the network's input."""
@@ -78,7 +84,8 @@ class Segmenter:
         Raises:
             ModelInvalid: the network's output has another size than its input.
         """
-        masks: npt.NDArray[np.uint8] = self._session.run([contract.OUTPUT], {contract.INPUT: images})[0]
+        with self._turn:
+            masks: npt.NDArray[np.uint8] = self._session.run([contract.OUTPUT], {contract.INPUT: images})[0]
         if masks.shape != images.shape[:3]:
             raise ModelInvalid(
                 f"{self.name} made {list(masks.shape)} of {list(images.shape)}: one id a pixel is promised"

@@ -71,11 +71,11 @@ def _own() -> Json:
                 "model": {"type": "string", "description": "stem of the file"},
                 "version": {"type": "string", "description": "of the file's content, hexadecimal"},
                 "provider": {"type": "string", "description": "the execution provider that runs it"},
+                "nodes": {"type": "object", "additionalProperties": _COUNT, "description": "of the graph, by provider"},
                 "threads": {"type": "integer", "minimum": 1, "description": "of one inference"},
                 "accuracy": {"type": "object", "description": "what was measured at conversion, by data set"},
                 "contract": _contract(),
-            },
-            {"nodes": {"type": "object", "additionalProperties": _COUNT, "description": "of the graph, by provider"}},
+            }
         ),
     }
 

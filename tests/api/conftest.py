@@ -204,6 +204,8 @@ class Gated:
         self.name = "gated-fp32"
         self.version = "0"
         self.provider = "cpu"
+        self.nodes: dict[str, dict[str, int]] = {"cpu": {}}
+        self.threads = 1
         self.gate = threading.Event()
         self.entered = threading.Semaphore(0)
         """Released once for each inference that has begun."""

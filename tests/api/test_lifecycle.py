@@ -70,9 +70,9 @@ def test_a_full_queue_refuses_at_once_and_finishes_what_it_has(start, gated, fra
     assert server.http.post("/segment", content=body).status_code == 200
 
 
-def test_inference_runs_one_at_a_time_while_others_decode(start, gated, frame, encode):
+def test_as_many_inferences_run_at_a_time_as_are_set_while_others_decode(start, gated, frame, encode):
     gated.gate.set()
-    server = start(gated, queue_size=5)
+    server = start(gated, queue_size=5, inferences=1)
     gated.close_gate()
     with ThreadPoolExecutor(4) as clients:
         answers = [

@@ -22,6 +22,7 @@ def test_every_field_is_read_from_the_environment():
         "models": ("/srv/models", Path("/srv/models")),
         "model": ("fast", "fast"),
         "providers": ("cuda, cpu", ("cuda", "cpu")),
+        "cache": ("/var/cache", Path("/var/cache")),
         "threads": ("3", 3),
         "inferences": ("2", 2),
         "max_body_bytes": ("1000", 1000),

@@ -29,7 +29,7 @@ WIDTH, HEIGHT = 1024, 512
 
 
 def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    """With the options that ours has: `runtime.providers.open_session`."""
+    """With the options that ours has: `runtime.sessions`."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

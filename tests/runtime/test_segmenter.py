@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runtime import contract, cores, frames, model_files, providers
+from runtime import contract, cores, frames, providers
 from runtime.contract import Contract
-from runtime.errors import ModelInvalid, ModelNotFound, ProviderUnavailable
+from runtime.errors import ModelInvalid, ProviderUnavailable
 from runtime.frames import Geometry
 from runtime.segmenter import Segmenter
+from runtime.sessions import Opened
 
 Toy = Callable[..., Path]
 
@@ -114,29 +116,38 @@ def test_a_thread_count_that_cannot_be_is_refused(toy_file: Toy, threads: int) -
         Segmenter.load(toy_file(), threads=threads)
 
 
-def test_a_provider_that_is_not_installed_is_an_error_and_no_fall_back(toy_file: Toy) -> None:
-    with pytest.raises(ProviderUnavailable, match=r"tensorrt is not installed \(there: .*cpu.*\): pip install"):
-        Segmenter.load(toy_file(), ("tensorrt", "cpu"))
+class Session:
+    """Stands in for a session: counts how many inferences run at a time, and waits a little for a second one."""
+
+    def __init__(self) -> None:
+        self.most = self._running = 0
+        self._change = threading.Condition()
+
+    def run(self, _names: list[str], feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        with self._change:
+            self._running += 1
+            self.most = max(self.most, self._running)
+            self._change.notify_all()
+            self._change.wait_for(lambda: self._running > 1, timeout=0.2)
+            self._running -= 1
+        return [np.ones(feed["image"].shape[:3], np.uint8)]
 
 
-@pytest.mark.parametrize("text", ["", "gpu", "cpu,", "cpu,cpu", "cuda;cpu"])
-def test_a_provider_list_with_a_slip_in_it_is_refused(text: str) -> None:
-    with pytest.raises(ProviderUnavailable):
-        providers.parse(text)
+@pytest.mark.parametrize(("is_exclusive", "most"), [(True, 1), (False, 2)])
+def test_inferences_take_turns_only_where_the_provider_needs_it(is_exclusive: bool, most: int) -> None:
+    session = Session()
+    opened = Opened(session, {"directml": {"Conv": 1}}, 1, {}, is_exclusive)  # type: ignore[arg-type]
+    segmenter = Segmenter(opened, Contract("fp32"), "toy-fp32", "0")
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(segmenter.infer, [np.zeros((1, 32, 32, 3), np.uint8)] * 2))
+    assert session.most == most
 
 
-def test_models_are_found_by_name_stem_and_path(toy_file: Toy) -> None:
-    folder = toy_file("accurate-fp32.onnx").parent
-    int8 = toy_file("accurate-int8.onnx")
-    toy_file("notes.onnx")
-    assert model_files.names(folder) == ("accurate",)
-    assert model_files.find("accurate", folder) == int8
-    assert model_files.find("accurate-fp32", folder) == folder / "accurate-fp32.onnx"
-    assert model_files.find(str(int8)) == int8
-    with pytest.raises(ModelNotFound, match="there: accurate-fp32, accurate-int8"):
-        model_files.find("fast", folder)
-    with pytest.raises(ModelNotFound, match="no file"):
-        model_files.find("elsewhere/fast-int8.onnx")
+def test_a_segmenter_tells_who_runs_what(toy_file: Toy) -> None:
+    segmenter = Segmenter.load(toy_file(), providers.parse("cpu"), 1)
+    assert segmenter.provider == "cpu"
+    assert segmenter.nodes["cpu"]["ArgMax"] == 1
+    assert segmenter.threads == 1
 
 
 @pytest.mark.parametrize(
