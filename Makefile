@@ -15,7 +15,7 @@ serve: .venv-serve/ready
 	trap 'kill $$api $$gui 2>/dev/null; wait' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
 	wait $$api
 
-test: .venv/ready .venv-openvino/ready .venv-qnn/ready lint
+test: .venv/ready .venv-openvino/ready .venv-qnn/ready tests/cross_runtime/node_modules/.package-lock.json lint
 	.venv/bin/python -m pytest
 
 lint: .venv/ready
@@ -44,6 +44,11 @@ bench: .venv-bench/ready
 	.venv/bin/python $(PIP_INSTALL) '.[cpu,api,gui,train,convert,dev]'
 	touch $@
 
+# onnxruntime-web for the tests; without npm they skip and say so.
+tests/cross_runtime/node_modules/.package-lock.json: tests/cross_runtime/package.json
+	@if command -v npm >/dev/null; then \
+		npm install --prefix tests/cross_runtime --no-package-lock --ignore-scripts --no-audit --no-fund && touch $@; fi
+
 # Second providers of the tests. Neither goes beside the other: each brings an onnxruntime.
 .venv-openvino/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-openvino
@@ -61,4 +66,4 @@ bench: .venv-bench/ready
 	touch $@
 
 clean:
-	rm -rf .venv .venv-serve .venv-bench .venv-openvino .venv-qnn .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-serve .venv-bench .venv-openvino .venv-qnn tests/cross_runtime/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -64,6 +64,7 @@ def rewrite(model: onnx.ModelProto, stride: int) -> bool:
         1, helper.make_node("Transpose", ["grouped"], list(stem.quantise.output), "to_planes", perm=[0, 3, 1, 2])
     )
     _widen(graph, stem, constants)
+    _drop_unused(graph)
     # The sizes in between have changed.
     del graph.value_info[:]
     return True
@@ -157,5 +158,11 @@ def _give(graph: onnx.GraphProto, node: NodeProto, place: int, value: npt.NDArra
     node.input[place] = f"{old}_wide"
     if node.input[place] not in {tensor.name for tensor in graph.initializer}:
         graph.initializer.append(numpy_helper.from_array(value, node.input[place]))
-    if not any(old in other.input for other in graph.node):
-        graph.initializer.remove(next(tensor for tensor in graph.initializer if tensor.name == old))
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    """onnxruntime warns of each constant that no node reads, whenever the file is loaded."""
+    used = {name for node in graph.node for name in node.input}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)

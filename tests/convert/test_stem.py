@@ -51,6 +51,7 @@ def test_every_bit_of_the_output_stays(use_bias: bool, tmp_path: Path) -> None:
         images = RNG.integers(0, 256, (batch, height, width, 3), np.uint8)
         np.testing.assert_array_equal(run(after, images), run(before, images))
     assert [node.op_type for node in after.graph.node if contract.INPUT in node.input] == ["Reshape"]
+    assert {tensor.name for tensor in after.graph.initializer} <= {n for node in after.graph.node for n in node.input}
     assert not any(node.op_type == "Cast" and contract.OUTPUT not in node.output for node in after.graph.node)
 
 

@@ -126,7 +126,9 @@ def test_bad_input_is_one_line_and_status_2(toy_file: Callable[..., Path], frame
         assert not list(out.glob("*")), arguments
 
 
-@pytest.mark.parametrize("command", [(), ("segment",), ("evaluate",), ("scenes",), ("picture",), ("providers",), ("bench",)])
+@pytest.mark.parametrize(
+    "command", [(), ("segment",), ("evaluate",), ("scenes",), ("picture",), ("providers",), ("bench",)]
+)
 def test_help_has_an_example(command: tuple[str, ...]) -> None:
     done = run(*command, "--help")
     assert done.returncode == 0
