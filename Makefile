@@ -6,7 +6,7 @@ GUI_PORT ?= 8080
 
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: serve test lint picture bench clean
+.PHONY: serve test lint picture samples bench clean
 
 # API and page together; Ctrl-C stops both, and so does the end of the API.
 serve: .venv-serve/ready
@@ -28,6 +28,16 @@ lint: .venv/ready
 picture: .venv-serve/ready
 	mkdir -p docs
 	.venv-serve/bin/python -m runtime picture -o docs/street.jpg
+
+# The generated streets that the page offers, and the one with its ground truth.
+samples: .venv-serve/ready
+	rm -rf build/streets
+	.venv-serve/bin/python -m runtime scenes -o build/streets --count 4 --seed 41 --size 1024x512
+	.venv-serve/bin/python -c "from PIL import Image; [Image.open(f'build/streets/leftImg8bit/val/scenes/scenes_{i:06d}_000000_leftImg8bit.png').save(f'gui/samples/street_{n}.jpg', quality=85, optimize=True) for i, n in enumerate(('night', 'day', 'fog', 'rain'))]"
+	rm -rf build/pair
+	.venv-serve/bin/python -m runtime scenes -o build/pair --count 1 --size 1024x512
+	.venv-serve/bin/python -c "from PIL import Image; Image.open('build/pair/leftImg8bit/val/scenes/scenes_000000_000000_leftImg8bit.png').save('gui/samples/pair_frame.jpg', quality=85)"
+	cp build/pair/gtFine/val/scenes/scenes_000000_000000_gtFine_labelIds.png gui/samples/pair_truth.png
 
 # The server beside the same work without HTTP, and beside a plain peer: two idle cores, about 10 minutes.
 bench: .venv-bench/ready

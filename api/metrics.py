@@ -6,6 +6,7 @@
 | roadmask_request_seconds | histogram | route | from the headers to the end of the answer, or of a handshake |
 | roadmask_stage_seconds | histogram | stage | of a frame: decode, queue, infer, encode |
 | roadmask_queue_depth | gauge | | frames that are being worked on or wait for it |
+| roadmask_queue_places | gauge | | how many may be at a time |
 | roadmask_frames_total | counter | model, provider | frames that were segmented |
 | roadmask_pixels_total | counter | model, category | pixels by what they were taken for; their rates tell of drift |
 | roadmask_rejected_total | counter | reason | refused: full, stopping, not_ready, body (too large, or late) |
@@ -73,15 +74,16 @@ class _Registry(CollectorRegistry):
 class Metrics:
     """The figures of one application. Safe to use from any thread."""
 
-    def __init__(self, queue_depth: Callable[[], int]) -> None:
+    def __init__(self, queue_depth: Callable[[], int], queue_places: Callable[[], int]) -> None:
         """All at 0, so that rates are known from the first event on.
 
         Args:
             queue_depth: asked at each scrape, on whichever thread that runs.
+            queue_places: likewise.
         """
         self._registry = _Registry()
         self._make_requests()
-        self._make_frames(queue_depth)
+        self._make_frames(queue_depth, queue_places)
         self._make_refusals()
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
@@ -105,13 +107,15 @@ class Metrics:
             "request_seconds", "From a request's headers to the end of its answer.", "route"
         )
 
-    def _make_frames(self, queue_depth: Callable[[], int]) -> None:
+    def _make_frames(self, queue_depth: Callable[[], int], queue_places: Callable[[], int]) -> None:
         stages = self._seconds("stage_seconds", "Where the time of a frame went.", "stage")
         self._stages = {stage: stages.labels(stage) for stage in STAGES}
         depth = Gauge(
             "roadmask_queue_depth", "Frames that are being worked on or wait for it.", registry=self._registry
         )
         depth.set_function(queue_depth)
+        places = Gauge("roadmask_queue_places", "Frames that may be in the queue at a time.", registry=self._registry)
+        places.set_function(queue_places)
         self._frames = self._counter("frames", "Frames that were segmented.", "model", "provider")
         self._pixels = self._counter(
             "pixels",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from api.errors import Unavailable
 from api.settings import Settings
 from runtime import auto, auto_cache, frames, model_files, providers
 from runtime.contract import Contract
-from runtime.errors import ModelInvalid, ModelNotFound, ProviderUnavailable
+from runtime.errors import ModelInvalid, ModelNotFound, ProviderUnavailable, Stopping
 from runtime.frames import Frame
 from runtime.segmenter import Segmenter
 
@@ -131,7 +132,11 @@ class Models:
                 self._keep(self._settings.model, self._given)
                 self._stem_of.setdefault(self._given.name.rpartition("-")[0], self._given.name)
             else:
-                path = await asyncio.to_thread(self._choose_default)
+                is_over = threading.Event()
+                try:
+                    path = await asyncio.to_thread(self._choose_default, is_over)
+                finally:
+                    is_over.set()
                 self._keep(self._settings.model, await asyncio.to_thread(self._open, path))
                 logger.info("%s runs on %s", path.name, ",".join(self._specs))
             self._started = True
@@ -253,13 +258,22 @@ class Models:
         """Of a name, the precision that suits the provider."""
         return model_files.find(named, self._settings.models, self._specs[0])
 
-    def _choose_default(self) -> Path:
-        """The default's file; `auto` measures what to run it on, which takes a minute the first time."""
+    def _choose_default(self, is_over: threading.Event) -> Path:
+        """The default's file; `auto` measures what to run it on, which takes a minute the first time.
+
+        Raises:
+            Stopping: `is_over` was set, and nobody waits for the measurement any more.
+        """
         if self._specs != (providers.AUTO,):
             return self._file(self._settings.model)
+
+        def check() -> None:
+            if is_over.is_set():
+                raise Stopping("the server is stopping")
+
         settings = self._settings
         cache = settings.cache or auto_cache.default_cache()
-        choice = auto.choose(settings.model, settings.models, settings.threads, cache)
+        choice = auto.choose(settings.model, settings.models, settings.threads, cache, check=check)
         logger.info("auto: %s", choice.reason)
         self._specs = providers.parse(choice.providers)
         return choice.path

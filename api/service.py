@@ -41,7 +41,7 @@ class Service:
         self.stream_places = asyncio.Semaphore(max(1, self.scheduler.places - 1))
         """What all streams share, first come, first served: they always have a next frame, and would leave requests no
         place at all."""
-        self.metrics = Metrics(lambda: self.scheduler.places_taken)
+        self.metrics = Metrics(lambda: self.scheduler.places_taken, lambda: self.scheduler.places)
         self.models.on_load = self.metrics.load
         self.statistics = Statistics()
         self.buffered = Buffered(settings.max_buffered_bytes)

@@ -76,6 +76,8 @@ def main(argv: list[str] | None = None) -> int:
         show_welcome_message=False,
         dark=None,
         uvicorn_logging_level="warning",
+        # Images are compressed already; and what unpacks to a hundred times its size would pass by every limit.
+        ws_per_message_deflate=False,
     )
     return 0
 

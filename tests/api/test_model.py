@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from runtime import cores, model_files, providers
+from runtime import auto, cores, model_files, providers
+from runtime.errors import Stopping
 
 
 def test_the_model_tells_provider_nodes_and_threads(server: Any) -> None:
@@ -48,3 +51,26 @@ def test_auto_chooses_before_the_server_is_ready_and_says_why(toy_folder: Path, 
     assert line.endswith("serves accurate-fp32, nodes on cpu (5)\n")
     assert (told["provider"], told["nodes"]) == ("cpu", {"cpu": 5})
     assert '"auto: ' in log
+
+
+def test_a_server_that_stops_waits_for_no_measurement(start: Callable[..., Any], monkeypatch: Any) -> None:
+    began, ended = threading.Event(), threading.Event()
+
+    def measure(*_: object, check: Callable[[], object]) -> None:
+        began.set()
+        give_up = time.monotonic() + 20
+        while time.monotonic() < give_up:
+            try:
+                check()
+            except Stopping:
+                ended.set()
+                raise
+            time.sleep(0.01)
+
+    monkeypatch.setattr(auto, "choose", measure)
+    served = start(wait=False, providers=(providers.AUTO,))
+    assert began.wait(20)
+    assert served.http.get("/v2/health/ready").status_code == 503
+    assert not ended.is_set()
+    served.server.should_exit = True
+    assert ended.wait(10)

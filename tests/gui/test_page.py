@@ -7,6 +7,7 @@ import base64
 import io
 import socket
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def run(client: Client, asked: Awaitable[Any]) -> Any:
         finally:
             await client.close()
 
-    return asyncio.run(ask())
+    with ThreadPoolExecutor(1) as pool:  # a browser's fixture keeps a loop running in this thread
+        return pool.submit(asyncio.run, ask()).result()
 
 
 def encode(pixels: np.ndarray, kind: str = "PNG") -> bytes:

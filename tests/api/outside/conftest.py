@@ -126,7 +126,7 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def figures() -> Metrics:
-    return Metrics(lambda: 3)
+    return Metrics(lambda: 3, lambda: 4)
 
 
 @pytest.fixture(scope="session")

@@ -76,7 +76,7 @@ def test_the_queue_is_asked_at_each_scrape_and_the_process_is_there(figures):
 
 
 def test_two_applications_share_nothing_and_the_global_registry_has_none_of_it(figures):
-    other = Metrics(lambda: 0)
+    other = Metrics(lambda: 0, lambda: 4)
     figures.expired()
     assert samples(other)[("roadmask_expired_total",)] == 0
     assert not [family.name for family in REGISTRY.collect() if family.name.startswith("roadmask")]

@@ -1,0 +1,362 @@
+"""The live page in a real browser: a fake camera and a video file through the relay, masks over their own frames."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
+
+from gui.palettes import CITYSCAPES, DISTINCT, Color
+from gui.texts.live import ENGLISH
+from gui.texts.shell import ENGLISH as COMMON
+
+COLORS = ((0, 0, 255), (0, 255, 0), (255, 0, 0))
+"""BGR, as OpenCV writes them."""
+
+NUMBER = re.compile(r"^\d")
+
+RUNNING_TRACK = "() => document.querySelector('video.rm-live-video').srcObject?.getTracks()[0]"
+
+BOTH = """() => ["frame", "mask"].map(name => {
+    const canvas = document.querySelector(`canvas.rm-live-${name}`);
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    return [canvas.height, canvas.width, Array.from(copy.getImageData(0, 0, canvas.width, canvas.height).data)];
+})"""
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """WebM (VP8), 3 s, 160 x 96: plain colours that change every 3 pictures; the top left quarter has the next one."""
+    import cv2
+
+    path = tmp_path_factory.mktemp("video") / "colors.webm"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), 15, (160, 96))
+    assert writer.isOpened()
+    for number in range(45):
+        picture = np.empty((96, 160, 3), np.uint8)
+        picture[:] = COLORS[number // 3 % 3]
+        picture[:48, :80] = COLORS[(number // 3 + 1) % 3]
+        writer.write(picture)
+    writer.release()
+    return path
+
+
+class Wire:
+    """What a page sends and gets through its newest stream."""
+
+    def __init__(self, page: Page) -> None:
+        self.addresses: list[str] = []
+        self.sent: list[bytes] = []
+        self.masks: list[bytes] = []
+        self.answered = 0
+        """Frames that have a mask, or were passed over by the API."""
+        self.most_in_flight = 0
+        page.on("websocket", self._opened)
+
+    def _opened(self, opened: WebSocket) -> None:
+        if "/live/stream" in opened.url:
+            self.addresses.append(opened.url)
+            self.sent, self.masks, self.answered = [], [], 0
+            opened.on("framesent", self._out)
+            opened.on("framereceived", self._in)
+
+    def _out(self, data: str | bytes) -> None:
+        assert isinstance(data, bytes)
+        self.sent.append(data)
+        self.most_in_flight = max(self.most_in_flight, len(self.sent) - self.answered)
+
+    def _in(self, data: str | bytes) -> None:
+        if isinstance(data, bytes):
+            self.masks.append(data)
+        elif "seq" in (told := json.loads(data)):
+            self.answered = told["seq"] + 1
+
+
+def wait(page: Page, condition: Callable[[], bool]) -> None:
+    """Let the page's events come in until it holds."""
+    for _ in range(600):
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not come about")
+
+
+def figure(page: Page, name: str) -> Locator:
+    """By what stands above it."""
+    box = page.locator(".rm-live-figures > div").filter(has=page.get_by_text(name, exact=True))
+    return box.locator("dd")
+
+
+def shows_masks(page: Page) -> None:
+    expect(page.locator("canvas.rm-live-mask")).to_be_visible()
+    expect(figure(page, ENGLISH.rate)).to_have_text(NUMBER)
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name).click()
+
+
+def pick(page: Page, name: str, option: str) -> None:
+    page.get_by_label(name, exact=True).click()
+    page.get_by_role("option", name=option).click()
+
+
+def drawn(page: Page) -> tuple[np.ndarray, np.ndarray]:
+    """Frame and mask, RGBA, at one moment."""
+    frame, mask = (np.array(data, np.uint8).reshape(h, w, 4) for h, w, data in page.evaluate(BOTH))
+    return frame, mask
+
+
+def decoded(mask: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(mask)))
+
+
+def preferring(site: str, chosen: str) -> dict[str, Any]:
+    """A browser's state with preferences in it."""
+    cookie = {"name": "roadmask", "value": quote(chosen, safe=""), "domain": httpx.URL(site).host, "path": "/"}
+    rest = {"expires": -1, "httpOnly": False, "secure": False, "sameSite": "Lax"}
+    return {"cookies": [cookie | rest], "origins": []}
+
+
+@pytest.mark.parametrize(("chosen", "palette"), [("cityscapes", CITYSCAPES), ("distinct", DISTINCT)])
+def test_each_mask_lies_over_the_frame_it_belongs_to(
+    visit: Callable[..., Page], site: str, video: Path, chosen: str, palette: tuple[Color, ...]
+):
+    page = visit("/live", storage_state=preferring(site, f"palette={chosen}"))
+    wire = Wire(page)
+    page.locator("input[type=file]").set_input_files(video)
+    shows_masks(page)
+    seen: set[int] = set()
+
+    def all_colors_seen() -> bool:
+        frame, mask = drawn(page)
+        assert frame.shape == mask.shape == (96, 160, 4)
+        for row, column in ((24, 40), (72, 120)):  # the middle of each part, away from edges that the codec smears
+            brightest = int(frame[row, column, :3].argmax())
+            assert tuple(mask[row, column, :3]) == palette[1 + brightest]
+            seen.add(brightest)
+        return len(seen) == 3
+
+    wait(page, all_colors_seen)
+    press(page, ENGLISH.pause)
+    expect(page.get_by_role("status")).to_have_text(ENGLISH.paused)
+    _, mask = drawn(page)
+    assert any((mask[..., :3] == np.array(palette, np.uint8)[decoded(given)]).all() for given in wire.masks)
+    assert (mask[..., 3] == 255).all()
+    assert Image.open(io.BytesIO(wire.sent[0])).format == "JPEG"
+    assert 1 <= wire.most_in_flight <= 2
+
+
+def test_the_camera_is_shown_with_figures_and_let_go(visit: Callable[..., Page]):
+    page = visit("/live")
+    expect(page.get_by_text(ENGLISH.empty)).to_be_visible()
+    press(page, ENGLISH.camera)
+    shows_masks(page)
+    for name in (ENGLISH.latency, ENGLISH.latency_p90, ENGLISH.passed_over, *ENGLISH.stages.values()):
+        expect(figure(page, name)).to_have_text(NUMBER)
+    track = page.evaluate_handle(RUNNING_TRACK)
+    assert track.evaluate("track => track.readyState") == "live"
+    press(page, ENGLISH.pause)
+    assert track.evaluate("track => track.readyState") == "ended"
+    expect(page.locator("canvas.rm-live-mask")).to_be_visible()
+    press(page, ENGLISH.resume)
+    expect(page.get_by_role("status")).to_have_text(ENGLISH.running)
+    track = page.evaluate_handle(RUNNING_TRACK)
+    press(page, ENGLISH.stop)
+    assert track.evaluate("track => track.readyState") == "ended"
+    expect(page.get_by_text(ENGLISH.empty)).to_be_visible()
+
+
+def test_a_paused_video_goes_on_where_it_was(visit: Callable[..., Page], video: Path):
+    page = visit("/live")
+    wire = Wire(page)
+    page.locator("input[type=file]").set_input_files(video)
+    shows_masks(page)
+    press(page, ENGLISH.pause)
+    stream = "() => { const { paused, src } = document.querySelector('video.rm-live-video'); return [paused, src]; }"
+    is_paused, address = page.evaluate(stream)
+    assert is_paused
+    press(page, ENGLISH.resume)
+    wait(page, lambda: len(wire.addresses) == 2 and len(wire.masks) > 2)
+    assert page.evaluate(stream) == [False, address]
+
+
+def test_the_width_of_frames_and_the_model_can_be_chosen(
+    visit: Callable[..., Page], launch: Callable[..., str], toy_folder: Path, tmp_path: Path
+):
+    for name in ("accurate", "second"):
+        (tmp_path / f"{name}-fp32.onnx").write_bytes((toy_folder / "accurate-fp32.onnx").read_bytes())
+    page = visit("/live", launch("gui", "--api", launch("api", "--models", str(tmp_path))))
+    wire = Wire(page)
+    press(page, ENGLISH.camera)
+    shows_masks(page)
+    given = page.locator("video.rm-live-video").evaluate("video => video.videoWidth")
+    assert decoded(wire.masks[-1]).shape[1] == min(1024, given)
+    pick(page, ENGLISH.width, "512 px")
+    page.wait_for_function("() => document.querySelector('canvas.rm-live-mask').width === 512")
+    pick(page, ENGLISH.model, "second-fp32")
+    wait(page, lambda: len(wire.addresses) == 2 and len(wire.masks) > 2)
+    assert wire.addresses[1].endswith("/live/stream?model=second-fp32")
+
+
+def test_the_opacity_is_chosen_with_the_keyboard(visit: Callable[..., Page]):
+    page = visit("/live")
+    page.get_by_role("slider", name=ENGLISH.opacity).focus()
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    expect(page.get_by_text(f"{ENGLISH.opacity}: 70 %")).to_be_visible()
+    assert page.locator("canvas.rm-live-mask").evaluate("canvas => canvas.style.opacity") == "0.7"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("NotAllowedError", ENGLISH.refused),
+        ("NotFoundError", ENGLISH.no_camera),
+        ("NotReadableError", ENGLISH.busy),
+    ],
+)
+def test_a_camera_that_cannot_be_had_is_told_with_what_to_do(visit: Callable[..., Page], error: str, told: str):
+    page = visit("/live")
+    page.evaluate(
+        "name => navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('', name) }", error
+    )
+    press(page, ENGLISH.camera)
+    expect(page.get_by_role("alert")).to_contain_text(told)
+    expect(page.get_by_role("button", name=ENGLISH.pause)).to_be_hidden()
+
+
+def test_a_camera_that_goes_away_is_told(visit: Callable[..., Page]):
+    page = visit("/live")
+    press(page, ENGLISH.camera)
+    shows_masks(page)
+    page.evaluate_handle(RUNNING_TRACK).evaluate("track => track.dispatchEvent(new Event('ended'))")
+    expect(page.get_by_role("alert")).to_contain_text(ENGLISH.unplugged)
+
+
+def test_a_file_that_is_no_video_is_told_by_name(visit: Callable[..., Page], tmp_path: Path, video: Path):
+    (tmp_path / "notes.webm").write_text("a text")
+    page = visit("/live")
+    page.locator("input[type=file]").set_input_files(tmp_path / "notes.webm")
+    expect(page.get_by_role("alert")).to_contain_text(ENGLISH.no_video.format(file="notes.webm"))
+    page.locator("input[type=file]").set_input_files(video)
+    shows_masks(page)
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_page_that_came_without_https_says_why_it_has_no_camera(browser: Browser, site: str):
+    there = "--host-resolver-rules=MAP page.example 127.0.0.1"
+    executable = shutil.which("chromium") or shutil.which("chromium-browser")
+    with closing(browser.browser_type.launch(executable_path=executable, args=["--no-sandbox", there])) as another:
+        page = another.new_page(locale="en-GB")
+        page.goto(site.replace("127.0.0.1", "page.example") + "/live")
+        press(page, ENGLISH.camera)
+        expect(page.get_by_role("alert")).to_contain_text(ENGLISH.insecure)
+
+
+@contextmanager
+def running(folder: Path, port: int) -> Iterator[None]:
+    """An API at a given port, killed in the end."""
+    command = [sys.executable, "-m", "api", "--models", str(folder), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            yield
+        finally:
+            process.kill()
+
+
+def test_the_stream_goes_on_by_itself_when_the_api_comes_back(
+    visit: Callable[..., Page], launch: Callable[..., str], toy_folder: Path, video: Path
+):
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        port = listening.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    page = visit("/live", launch("gui", "--api", address))
+    wire = Wire(page)
+    page.locator("input[type=file]").set_input_files(video)
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text(f"{COMMON.unreachable.format(api=address)} {ENGLISH.reconnecting}")
+    with running(toy_folder, port):
+        shows_masks(page)
+        expect(alert).to_be_hidden()
+    expect(alert).to_contain_text(ENGLISH.reconnecting)
+    expect(page.locator("canvas.rm-live-mask")).to_be_visible()
+    count = len(wire.addresses)
+    with running(toy_folder, port):
+        wait(page, lambda: len(wire.addresses) > count and len(wire.masks) > 2)
+        expect(alert).to_be_hidden()
+
+
+@contextmanager
+def proxy(site: str, prefix: str) -> Iterator[str]:
+    """A reverse proxy that serves the page under a sub-path: a connection for each request."""
+    target = httpx.URL(site)
+
+    def copy(source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(2**16):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def serve(browser: socket.socket) -> None:
+        with browser, socket.create_connection((target.host, target.port or 80)) as server:
+            head = b""
+            while b"\r\n\r\n" not in head and (data := browser.recv(2**16)):
+                head += data
+            if not head.split(b" ")[1:2] or not head.split(b" ")[1].startswith(prefix.encode()):
+                return
+            lines = head.replace(prefix.encode(), b"", 1).split(b"\r\n")
+            if b"upgrade: websocket" not in head.lower():
+                lines = [line for line in lines if not line.lower().startswith(b"connection:")]
+                lines.insert(1, b"Connection: close")
+            lines.insert(1, b"X-Forwarded-Prefix: " + prefix.encode())
+            server.sendall(b"\r\n".join(lines))
+            up = threading.Thread(target=copy, args=(browser, server), daemon=True)
+            up.start()
+            copy(server, browser)
+            browser.close()
+
+    def accept(listening: socket.socket) -> None:
+        while True:
+            try:
+                browser, _ = listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(browser,), daemon=True).start()
+
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        threading.Thread(target=accept, args=(listening,), daemon=True).start()
+        stack.callback(listening.shutdown, socket.SHUT_RDWR)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_it_works_under_a_sub_path(visit: Callable[..., Page], site: str, video: Path):
+    with proxy(site, "/sub") as outside:
+        page = visit("/sub/live", outside)
+        wire = Wire(page)
+        page.locator("input[type=file]").set_input_files(video)
+        shows_masks(page)
+        assert [httpx.URL(address).path for address in wire.addresses] == ["/sub/live/stream"]
+        page.close()
