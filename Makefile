@@ -6,7 +6,7 @@ GUI_PORT ?= 8080
 
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: serve test lint picture samples bench clean
+.PHONY: serve test lint picture screenshots samples bench clean
 
 # API and page together; Ctrl-C stops both, and so does the end of the API.
 serve: .venv-serve/ready
@@ -28,6 +28,10 @@ lint: .venv/ready
 picture: .venv-serve/ready
 	mkdir -p docs
 	.venv-serve/bin/python -m runtime picture -o docs/street.jpg
+
+# README's pictures of the page; they need Chromium.
+screenshots: .venv/ready
+	.venv/bin/python tests/gui/screenshots.py
 
 # The generated streets that the page offers, and the one with its ground truth.
 samples: .venv-serve/ready

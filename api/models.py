@@ -286,6 +286,7 @@ def summary(model: Model) -> dict[str, Any]:
         "version": model.version,
         "provider": model.provider,
         "nodes": {provider: sum(operators.values()) for provider, operators in model.nodes.items()},
+        "operators": {provider: dict(operators) for provider, operators in model.nodes.items()},
         "threads": model.threads,
         "accuracy": dict(model.contract.accuracy),
         "contract": json.loads(model.contract.to_json()),

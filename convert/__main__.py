@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from runtime import codecs, datasets
-from runtime.commands import Parser
+from runtime.commands import Parser, exit_status
 from runtime.contract import PRECISIONS
 from runtime.datasets import Pair, Source
-from runtime.errors import DataInvalid, RoadmaskError
+from runtime.errors import DataInvalid
 from runtime.frames import Frame
 
 EXAMPLE = """example:
@@ -87,6 +86,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise DataInvalid(f"the output is named NAME-{arguments.precision}.onnx, so that servers know its precision")
     if not arguments.output.parent.is_dir():
         raise DataInvalid(f"there is no folder {arguments.output.parent}")
+    if arguments.output.is_dir():
+        raise DataInvalid(f"{arguments.output} is a folder")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -107,14 +108,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit status 0, or 2 and one line on bad input or a failed gate."""
+    """Exit status 0, 2 and one line on bad input or a failed gate, or 130 and one line after Ctrl-C."""
     arguments = parser().parse_args(argv)
-    try:
-        run(arguments)
-    except RoadmaskError as error:
-        print(f"convert: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status("convert", lambda: run(arguments))
 
 
 if __name__ == "__main__":

@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 import onnx
 
+from convert.graph import OPSET
 from runtime import categories, frames
 from runtime.errors import DataInvalid
 from runtime.frames import Frame, Geometry, Mask
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
-
-OPSET = 15
-"""What tf2onnx writes cleanly for these networks, and every runtime that we know of reads."""
 
 
 def read_model(path: Path) -> keras.Model:

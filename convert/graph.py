@@ -8,11 +8,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from convert.export import OPSET
 from runtime import contract, providers
 from runtime.contract import Contract
 from runtime.errors import ModelInvalid
 from runtime.frames import Geometry
+
+OPSET = 15
+"""What tf2onnx writes cleanly for these networks, and every runtime that we know of reads."""
 
 
 def finish(exported: onnx.ModelProto, geometry: Geometry) -> onnx.ModelProto:

@@ -15,6 +15,7 @@ from convert.sources import Source
 from runtime import datasets, evaluate, scenes
 from runtime.contract import Contract
 from runtime.datasets import Pair
+from runtime.errors import DataInvalid
 from runtime.frames import Frame, Mask
 from runtime.segmenter import Segmenter
 
@@ -39,10 +40,10 @@ def convert(job: Job) -> None:
     """Write `job.output`, whole, or nothing.
 
     Raises:
-        DataInvalid: the model or its run can't be used.
+        DataInvalid: the model or its run can't be used, or the output's folder can't be written.
         ParityFailed: the result differs from its source by more than the gate lets through.
     """
-    with tempfile.TemporaryDirectory(dir=job.output.parent, prefix=".convert-") as folder:
+    with _scratch(job.output.parent) as folder:
         scratch = Path(folder)
         source = sources.read(job.model, scratch)
         gate = _Gate(job, source, scratch)
@@ -62,6 +63,13 @@ def convert(job: Job) -> None:
     for kind, row in promised.accuracy.items():
         print(f"{job.precision} on {kind}: mean category IoU {row['mean_iou']:.4f} over {row['frames']} frames")
     print(f"{promised.gmac:.2f} GMAC for a frame of 2048 x 1024; wrote {job.output}")
+
+
+def _scratch(beside: Path) -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(dir=beside, prefix=".convert-")
+    except OSError as error:
+        raise DataInvalid(f"{beside} can't be written: {error.strerror}") from error
 
 
 class _Gate:

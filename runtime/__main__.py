@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from types import ModuleType
 
 from runtime.cli import bench, evaluate, picture, providers, scenes, segment
-from runtime.commands import Parser
-from runtime.errors import RoadmaskError
+from runtime.commands import Parser, exit_status
 
 COMMANDS: dict[str, ModuleType] = {
     "segment": segment,
@@ -31,14 +29,9 @@ def parser() -> Parser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit status 0, or 2 and one line on bad input."""
+    """Exit status 0, 2 and one line on bad input, or 130 and one line after Ctrl-C."""
     arguments = parser().parse_args(argv)
-    try:
-        COMMANDS[arguments.command].run(arguments)
-    except RoadmaskError as error:
-        print(f"runtime {arguments.command}: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_status(f"runtime {arguments.command}", lambda: COMMANDS[arguments.command].run(arguments))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ precision that `model_files.find` takes: another choice must be faster by `MARGI
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +66,7 @@ def choose(
     *,
     rounds: int = ROUNDS,
     notify: bench.Notify = lambda _done: None,
+    check: Callable[[], object] = lambda: None,
 ) -> Choice:
     """The fastest that agrees, of every provider at hand with every precision of a name (of a stem: with that file).
 
@@ -76,6 +77,7 @@ def choose(
         cache: where choices are remembered; None remembers nothing. One that can't be read or written is no failure.
         rounds: how often each is timed on each of `bench_inputs.SCENES` frames.
         notify: told of each step of the measurement.
+        check: called several times a second while it is measured; what it raises ends that, and nothing is remembered.
 
     Raises:
         ModelNotFound: no such model.
@@ -91,7 +93,8 @@ def choose(
     told = entry.read() if entry else None
     if told is not None:
         return Choice(told[0].providers, told[0].path, told[1])
-    rows = bench.measure(candidates, bench_inputs.generated(), reference, rounds, notify, hopeless=HOPELESS)
+    shots = bench_inputs.generated()
+    rows = bench.measure(candidates, shots, reference, rounds, notify, hopeless=HOPELESS, check=check)
     picked, reason = pick(rows)
     # A default that failed may work the next time: that is not worth remembering.
     if entry is not None and rows[0].error is None:

@@ -15,6 +15,13 @@ from typing import Any
 from runtime import cores, plugins
 from runtime.bench import Configuration
 
+_PCI = Path("/sys/bus/pci/devices")
+_ACCELERATING = ("0x03", "0x12")
+"""PCI classes: display controllers, processing accelerators."""
+_DEVICES = Path("/dev")
+_DEVICE_NODES = ("nvidia[0-9]*", "dri/renderD*", "accel/accel*", "kfd")
+"""GPUs and NPUs of NVIDIA, of all that have a driver in the kernel's DRM, and of AMD's ROCm."""
+
 VERSION = 1
 """Of a file's layout and of the rules in `runtime.auto`: another version is measured anew."""
 
@@ -100,6 +107,7 @@ def _key(candidates: Sequence[Configuration], reference: Path) -> dict[str, Any]
         "machine": platform.machine(),
         "system": platform.system(),
         "cores": cores.available(),
+        "accelerators": accelerators(),
         "providers": [[row.name, row.package, row.version, *row.devices] for row in plugins.installed()],
         "files": {path.name: _digest(path.read_bytes()) for path in paths},
         "candidates": [[one.providers, one.path.name, one.threads] for one in candidates],
@@ -114,3 +122,17 @@ def cpu_model() -> str:
         lines = []
     named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
     return named or platform.processor() or platform.machine()
+
+
+def accelerators(pci: Path = _PCI, devices: Path = _DEVICES) -> list[str]:
+    """GPUs and NPUs as Linux tells them: maker and model on the PCI bus, and the device nodes that lead to them.
+
+    A built-in provider names no device of its own, and a container may see a GPU on the bus that it was not given.
+    """
+    found = [str(path.relative_to(devices)) for pattern in _DEVICE_NODES for path in devices.glob(pattern)]
+    for folder in pci.glob("*"):
+        with suppress(OSError):
+            kind, maker, model = ((folder / name).read_text().strip() for name in ("class", "vendor", "device"))
+            if kind.startswith(_ACCELERATING):
+                found.append(f"{maker}:{model}")
+    return sorted(found)

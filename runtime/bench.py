@@ -140,6 +140,7 @@ def measure(
     notify: Notify = lambda _done: None,
     *,
     hopeless: float = math.inf,
+    check: Callable[[], object] = lambda: None,
 ) -> list[Row]:
     """A row for each configuration, in their order.
 
@@ -151,6 +152,7 @@ def measure(
         notify: told of each step.
         hopeless: a configuration that took more than this many times the first one's time in each of two rounds is
             timed no more, and its memory isn't told.
+        check: called several times a second; what it raises ends the measurement and every process of it.
 
     Raises:
         ModelInvalid: the reference can't be run.
@@ -158,14 +160,12 @@ def measure(
     rows = [Row(configuration) for configuration in configurations]
     with tempfile.TemporaryDirectory(prefix="roadmask-bench-") as name, ExitStack() as stack:
         folder = Path(name)
-        files = [str(folder / f"frame{i}.npy") for i in range(len(shots))]
-        for file, shot in zip(files, shots, strict=True):
-            np.save(file, shot)
-        expected = _reference(reference, files, folder)
+        files = _saved(shots, folder)
+        expected = _reference(reference, files, folder, check)
         notify(f"reference: {reference}")
         alive: list[tuple[Row, Worker]] = []
         for number, row in enumerate(rows):
-            worker = stack.enter_context(Worker(folder / f"log{number}.txt"))
+            worker = stack.enter_context(Worker(folder / f"log{number}.txt", check=check))
             if _prepare(row, worker, files, expected, folder):
                 alive.append((row, worker))
             notify(f"loaded {row.configuration}")
@@ -179,6 +179,13 @@ def measure(
     return rows
 
 
+def _saved(shots: Sequence[Frame], folder: Path) -> list[str]:
+    files = [str(folder / f"frame{i}.npy") for i in range(len(shots))]
+    for file, shot in zip(files, shots, strict=True):
+        np.save(file, shot)
+    return files
+
+
 def _load(configuration: Configuration, worker: Worker, files: list[str]) -> dict[str, Any]:
     asked = configuration
     return worker.ask("load", path=str(asked.path), providers=asked.providers, threads=asked.threads, frames=files)
@@ -190,8 +197,8 @@ def _masks(worker: Worker, count: int, folder: Path) -> list[Mask]:
     return [np.load(file) for file in files]
 
 
-def _reference(configuration: Configuration, files: list[str], folder: Path) -> list[Mask]:
-    with Worker(folder / "reference.txt") as worker:
+def _reference(configuration: Configuration, files: list[str], folder: Path, check: Callable[[], object]) -> list[Mask]:
+    with Worker(folder / "reference.txt", check=check) as worker:
         try:
             _load(configuration, worker, files)
             return _masks(worker, len(files), folder)

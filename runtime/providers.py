@@ -19,6 +19,9 @@ from runtime.provider_table import BY_FULL_NAME, BY_NAME, Provider
 NAMES: dict[str, str] = {name: row.full for name, row in BY_NAME.items()}
 """Short name to onnxruntime's."""
 
+AUTO = "auto"
+"""In place of a list: whatever `runtime.auto` chooses."""
+
 MAX_THREADS = 1024
 """More is a slip of the finger: no machine of ours has as many cores."""
 
@@ -66,10 +69,6 @@ def import_onnxruntime() -> Any:
     return module
 
 
-AUTO = "auto"
-"""In place of a list: whatever `runtime.auto` chooses."""
-
-
 def parse(text: str) -> tuple[str, ...]:
     """The specs of a list, in order of preference, each in the one way that it is written.
 
@@ -105,6 +104,8 @@ def parse_spec(text: str) -> Request:
     named, colon, _ = text.partition(":")
     name = named.strip()
     row = BY_NAME.get(name.lower()) or BY_FULL_NAME.get(name)
+    if name.lower() == AUTO:
+        raise ProviderUnavailable("auto is no provider: it stands in place of a whole list, where one model is run")
     if row is None:
         raise ProviderUnavailable(f"there is no provider '{name}': known are {', '.join(BY_NAME)}")
     options: dict[str, str] = {}

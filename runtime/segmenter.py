@@ -82,10 +82,14 @@ class Segmenter:
         """Network inputs to network outputs: uint8 batch x h x w x 3 to uint8 batch x h x w, ids 1..7.
 
         Raises:
-            ModelInvalid: the network's output has another size than its input.
+            ModelInvalid: it can't be run, or the network's output has another size than its input.
         """
-        with self._turn:
-            masks: npt.NDArray[np.uint8] = self._session.run([contract.OUTPUT], {contract.INPUT: images})[0]
+        try:
+            with self._turn:
+                masks: npt.NDArray[np.uint8] = self._session.run([contract.OUTPUT], {contract.INPUT: images})[0]
+        except Exception as error:  # onnxruntime's exceptions share no base class of their own
+            reason = sessions.reason_of(error)
+            raise ModelInvalid(f"{self.name} can't be run on {self.provider}: {reason}") from error
         if masks.shape != images.shape[:3]:
             raise ModelInvalid(
                 f"{self.name} made {list(masks.shape)} of {list(images.shape)}: one id a pixel is promised"

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime import cores, plugins
+from runtime import assignment, cores, plugins
 from runtime.errors import ModelInvalid, ProviderUnavailable, RoadmaskError
-from runtime.provider_table import BY_FULL_NAME
 from runtime.providers import MAX_THREADS, Request, import_onnxruntime, parse_spec
 
 if TYPE_CHECKING:
@@ -54,8 +52,8 @@ class Opened:
 
     session: onnxruntime.InferenceSession
     nodes: Mapping[str, Mapping[str, int]]
-    """Provider's short name to operator to how many nodes of the graph it was assigned; those asked for that run none
-    have an empty entry."""
+    """Provider's short name to operator to how many nodes it was assigned (`runtime.assignment`); those asked for that
+    run none have an empty entry."""
     threads: int
     """For operators on the CPU, the calling thread included."""
     options: Mapping[str, Mapping[str, str]]
@@ -87,15 +85,16 @@ def open_session(path: Path, specs: Sequence[str], threads: int | None = None) -
     try:
         session = _create(path, options, requests, offered)
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
-        raise _refusal(path, asked, _reason(error)) from error
+        raise _refusal(path, asked, reason_of(error)) from error
     for request in asked:
         if request.provider.full not in session.get_providers():
             raise ProviderUnavailable(
                 f"{request} is installed but did not start, onnxruntime's lines before this one may say why: "
                 f"it takes {request.provider.hardware}"
             )
-    nodes = _nodes(session, requests)
-    _check_nodes(nodes, requests, path)
+    listed = [request.provider for request in asked]
+    nodes = assignment.nodes(session, listed, path)
+    assignment.check(nodes, listed, path)
     return Opened(
         session,
         nodes,
@@ -213,7 +212,7 @@ def _plugin_options(request: Request, device: Any) -> dict[str, str]:
     return given
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """onnxruntime's words on one line, without its name and codes."""
     text = " ".join(str(error).split()) or type(error).__name__
     return re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
@@ -243,31 +242,8 @@ def _cpu_reason(path: Path) -> str:
     try:
         ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # noqa: BLE001  as above
-        return _reason(error)
+        return reason_of(error)
     return ""
-
-
-def _nodes(session: onnxruntime.InferenceSession, requests: Sequence[Request]) -> dict[str, dict[str, int]]:
-    if not hasattr(session, "get_provider_graph_assignment_info"):
-        raise ProviderUnavailable("this onnxruntime can't tell which provider runs what: install 1.24 or later")
-    counted: dict[str, Counter[str]] = {request.provider.name: Counter() for request in requests}
-    for part in session.get_provider_graph_assignment_info():
-        row = BY_FULL_NAME.get(part.ep_name)
-        counted.setdefault(row.name if row else part.ep_name, Counter()).update(
-            node.op_type for node in part.get_nodes()
-        )
-    return {name: dict(counter.most_common()) for name, counter in counted.items()}
-
-
-def _check_nodes(nodes: Mapping[str, Mapping[str, int]], requests: Sequence[Request], path: Path) -> None:
-    first, names = requests[0].provider, [request.provider.name for request in requests]
-    uninvited = [name for name in nodes if name not in names and nodes[name]]
-    if uninvited:
-        raise ProviderUnavailable(f"{uninvited[0]} runs nodes of {path} and is not in the list {','.join(names)}")
-    if not nodes[first.name]:
-        others = " and ".join(name for name in names if nodes[name]) or "nothing"
-        limit = f": {first.limit}" if first.limit else ""
-        raise ProviderUnavailable(f"{first.name} runs no node of {path}, {others} runs them all{limit}")
 
 
 def _real_threads(session: onnxruntime.InferenceSession, first: Request) -> int:

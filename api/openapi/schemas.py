@@ -72,6 +72,11 @@ def _own() -> Json:
                 "version": {"type": "string", "description": "of the file's content, hexadecimal"},
                 "provider": {"type": "string", "description": "the execution provider that runs it"},
                 "nodes": {"type": "object", "additionalProperties": _COUNT, "description": "of the graph, by provider"},
+                "operators": {
+                    "type": "object",
+                    "additionalProperties": {"type": "object", "additionalProperties": _COUNT},
+                    "description": "the same nodes by provider and operator",
+                },
                 "threads": {"type": "integer", "minimum": 1, "description": "of one inference"},
                 "accuracy": {"type": "object", "description": "what was measured at conversion, by data set"},
                 "contract": _contract(),

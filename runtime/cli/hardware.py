@@ -6,16 +6,23 @@ import argparse
 import sys
 from pathlib import Path
 
+from rich.console import Console
+from rich.text import Text
+
 from runtime import auto, auto_cache, model_files, providers
 from runtime.commands import Parser
+from runtime.errors import DataInvalid
 from runtime.segmenter import Segmenter
+
+DEFAULT = "cpu"
+"""The provider list where none is given."""
 
 
 def add_arguments(command: Parser) -> None:
     """`--providers` and `--threads`."""
     command.add_argument(
         "--providers",
-        default="cpu",
+        default=DEFAULT,
         metavar="LIST",
         help="comma separated, in order of preference, such as openvino:device_type=NPU,cpu, or auto: the fastest "
         "that agrees with float32 on the CPU, measured once (default %(default)s)",
@@ -26,6 +33,16 @@ def add_arguments(command: Parser) -> None:
     command.add_argument("--threads", type=int, metavar="N", help="default: the cores that may be used")
 
 
+def check_unasked(arguments: argparse.Namespace) -> None:
+    """Refuse what `add_arguments` added where no model is run: it would be passed over in silence.
+
+    Raises:
+        DataInvalid: an option was given.
+    """
+    if (arguments.providers, arguments.cache, arguments.threads) != (DEFAULT, None, None):
+        raise DataInvalid("--providers, --cache and --threads are about a model: name one")
+
+
 def load(arguments: argparse.Namespace) -> Segmenter:
     """The model that `model` names, on that hardware.
 
@@ -34,7 +51,13 @@ def load(arguments: argparse.Namespace) -> Segmenter:
     """
     if arguments.providers.strip().lower() == providers.AUTO:
         cache = arguments.cache or auto_cache.default_cache()
-        choice = auto.choose(arguments.model, threads=arguments.threads, cache=cache)
+        with Console(stderr=True).status("auto: what is at hand") as status:
+            choice = auto.choose(
+                arguments.model,
+                threads=arguments.threads,
+                cache=cache,
+                notify=lambda done: status.update(Text(f"auto: {done}")),
+            )
         print(choice.reason, file=sys.stderr)
         return Segmenter.load(choice.path, providers.parse(choice.providers), arguments.threads)
     specs = providers.parse(arguments.providers)

@@ -31,6 +31,7 @@ def add_arguments(command: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Installed providers, or those that run a model."""
     if arguments.model is None:
+        hardware.check_unasked(arguments)
         _list(arguments.json)
     else:
         _tell(hardware.load(arguments), arguments.providers, arguments.json)

@@ -130,7 +130,9 @@ def start(model_folder: Path) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def started(segmenter: Model | None = None, wait: bool = True, **settings: Any) -> Running:
-            told = replace(Settings(models=model_folder, threads=1), **settings)
+            # What waits behind a stand-in's gate is told in advance where there is one inference at a time.
+            at_a_time = None if segmenter is None else 1
+            told = replace(Settings(models=model_folder, threads=1, inferences=at_a_time), **settings)
             server = stack.enter_context(running(told, segmenter))
             if wait:
                 server.wait_until_ready()

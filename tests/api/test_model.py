@@ -23,6 +23,8 @@ def test_the_model_tells_provider_nodes_and_threads(server: Any) -> None:
     assert told["threads"] == 1
     assert list(told["nodes"]) == ["cpu"]
     assert told["nodes"]["cpu"] > 5
+    assert told["nodes"]["cpu"] == sum(told["operators"]["cpu"].values())
+    assert told["operators"]["cpu"]["ArgMax"] == 1
     assert told["contract"]["precision"] == "int8"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import keras
@@ -156,8 +159,9 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     empty.write_bytes(b"")
     inputs = keras.Input((32, 32, 3))
     keras.Model(inputs, keras.layers.Dense(10)(keras.layers.Flatten()(inputs))).save(classifier)
-    out = tmp_path / "out"
+    out, folder = tmp_path / "out", tmp_path / "folder-fp32.onnx"
     out.mkdir()
+    folder.mkdir()
     data, int8 = ["--data", f"cityscapes:{streets}"], out / "m-int8.onnx"
     for arguments, named in (
         ([str(tmp_path / "absent.keras"), "-o", str(out / "m-fp32.onnx")], "no file"),
@@ -170,6 +174,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(
         ([str(shipped), "-o", str(out / "m-fp16.onnx"), "--precision", "fp16"], "made of float32"),
         ([str(empty), "-o", str(out / "m-fp16.onnx"), "--precision", "fp16"], "can't be loaded"),
         ([str(trained), "-o", str(out / "no" / "m-fp32.onnx")], "no folder"),
+        ([str(trained), "-o", str(folder)], "is a folder"),
         ([str(trained), "-o", str(out / "m-fp32.onnx"), "--data", "cityscapes:/nowhere"], "no folder"),
         (
             [str(trained), "-o", str(out / "m-int8.onnx"), "--precision", "int8", "--calibration", str(out)],
@@ -182,3 +187,27 @@ def test_bad_input_is_one_line_and_nothing_is_written(
         assert len(lines) == 1, lines
         assert named in lines[0], lines
         assert list(out.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", refused)
+    shipped, target = model_files.find("accurate-fp32"), tmp_path / "m-fp16.onnx"
+    assert main([str(shipped), "-o", str(target), "--precision", "fp16"]) == 2
+    assert capsys.readouterr().err == f"convert: {tmp_path} can't be written: Permission denied\n"
+
+
+def test_a_float32_file_is_converted_without_tensorflow(tmp_path: Path) -> None:
+    code = (
+        "import sys; from convert.__main__ import main; status = main(sys.argv[1:]); "
+        "print({'keras', 'tensorflow'} & set(sys.modules), file=sys.stderr); sys.exit(status)"
+    )
+    shipped, target = model_files.find("accurate-fp32"), tmp_path / "m-fp16.onnx"
+    command = [sys.executable, "-c", code, str(shipped), "-o", str(target), "--precision", "fp16"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "set()\n")
+    assert Segmenter.load(target).contract.precision == "fp16"

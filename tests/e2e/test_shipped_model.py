@@ -91,7 +91,7 @@ def test_shipped_files_are_small_and_as_summed() -> None:
     assert dict(zip(sums[1::2], sums[::2], strict=True)) == {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in model_files.SHIPPED.glob("*.onnx")
     }
-    assert model_files.stems() == ("accurate-fp32", "accurate-int8")
+    assert model_files.stems() == ("accurate-fp16", "accurate-fp32", "accurate-int8")
     for path in model_files.SHIPPED.glob("*.onnx"):
         assert path.stat().st_size < 16e6
 
@@ -120,7 +120,7 @@ def test_it_segments_real_frames_as_well_as_the_card_says(camvid: Path) -> None:
 
 
 def test_make_serve_s_page_and_api_do_not_import_tensorflow() -> None:
-    code = "import sys, api.server, gui.pages; assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    code = "import sys, api.server, gui.site; assert not {'tensorflow', 'keras'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from runtime import auto, auto_cache, bench, bench_inputs, contract
+from runtime import auto, auto_cache, bench, bench_inputs, contract, plugins
 from runtime.bench import Configuration, Row
 from runtime.contract import Contract
 from runtime.errors import ModelNotFound, ProviderUnavailable
@@ -118,6 +119,7 @@ class Measured:
         notify: object,
         *,
         hopeless: float,
+        check: object,
     ) -> list[Row]:
         self.asked.append(list(asked))
         self.reference = reference
@@ -166,7 +168,7 @@ def test_a_choice_is_remembered(folder: Path, measured: Measured, tmp_path: Path
     assert again.reason == f"{first.reason} (remembered in {kept})"
 
 
-@pytest.mark.parametrize("change", ["file", "threads", "providers", "cpu"])
+@pytest.mark.parametrize("change", ["file", "threads", "providers", "package", "gpu", "cpu"])
 def test_another_file_machine_or_setting_is_measured_anew(
     folder: Path, measured: Measured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
@@ -178,10 +180,31 @@ def test_another_file_machine_or_setting_is_measured_anew(
         threads = 2
     elif change == "providers":
         monkeypatch.setattr(bench_inputs, "lists_at_hand", lambda: ["cpu", "cuda,cpu"])
+    elif change == "package":
+        newer = [replace(one, version="99.0") for one in plugins.installed()]
+        monkeypatch.setattr(plugins, "installed", lambda: newer)
+    elif change == "gpu":
+        monkeypatch.setattr(auto_cache, "accelerators", lambda: ["nvidia0"])
     else:
         monkeypatch.setattr(auto_cache, "cpu_model", lambda: "another one")
     auto.choose("toy", folder, threads, tmp_path / "cache")
     assert len(measured.asked) == 2
+
+
+def test_accelerators_are_told_from_the_bus_and_the_device_nodes(tmp_path: Path) -> None:
+    bus, nodes = tmp_path / "pci", tmp_path / "dev"
+    for number, kind in enumerate(("0x030200", "0x120000", "0x020000")):
+        folder = bus / f"0000:0{number}:00.0"
+        folder.mkdir(parents=True)
+        for name, text in (("class", kind), ("vendor", "0x10de"), ("device", f"0x233{number}")):
+            (folder / name).write_text(text + "\n")
+    (bus / "broken").mkdir()
+    for name in ("nvidia0", "nvidiactl", "dri/renderD128", "dri/card0", "accel/accel0"):
+        (nodes / name).parent.mkdir(parents=True, exist_ok=True)
+        (nodes / name).write_text("")
+    expected = ["0x10de:0x2330", "0x10de:0x2331", "accel/accel0", "dri/renderD128", "nvidia0"]
+    assert auto_cache.accelerators(bus, nodes) == expected
+    assert auto_cache.accelerators(tmp_path / "absent", tmp_path / "absent") == []
 
 
 @pytest.mark.parametrize(

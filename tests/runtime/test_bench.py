@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from runtime import bench, bench_inputs, bench_processes, categories, contract, model_files, providers
+from runtime import bench, bench_inputs, categories, contract, model_files, providers
 from runtime.bench import Configuration, Row
-from runtime.bench_processes import Worker, WorkerFailed
+from runtime.bench_processes import Worker
 from runtime.contract import Contract
 from runtime.errors import DataInvalid, ModelInvalid, ProviderUnavailable
 
@@ -146,8 +146,8 @@ def test_masks_are_held_against_the_reference_pixel_by_pixel(toy_file: Toy, tmp_
 class Fragile(Worker):
     """A process that is killed when it is to be timed for the second time."""
 
-    def __init__(self, log: Path) -> None:
-        super().__init__(log)
+    def __init__(self, log: Path, **more: Any) -> None:
+        super().__init__(log, **more)
         self._timed = self._threads = 0
 
     def ask(self, job: str, **arguments: Any) -> dict[str, Any]:
@@ -174,8 +174,8 @@ def test_a_configuration_that_crashes_ends_no_other(toy_file: Toy, monkeypatch: 
 class Slow(Worker):
     """Tells times of its own: on one thread 1 ms, on two 100 ms, on three 100 ms in the first round and then 2 ms."""
 
-    def __init__(self, log: Path) -> None:
-        super().__init__(log)
+    def __init__(self, log: Path, **more: Any) -> None:
+        super().__init__(log, **more)
         self._timed = self._threads = 0
 
     def ask(self, job: str, **arguments: Any) -> dict[str, Any]:
@@ -197,22 +197,27 @@ def test_what_is_hopelessly_slow_in_two_rounds_is_timed_no_more(toy_file: Toy, m
     assert all(row.error is None for row in rows)
 
 
-def test_a_process_that_hangs_is_given_up_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_processes, "STOP_TIMEOUT_S", 0.1)
-    with Worker(tmp_path / "log.txt", timeout_s=60) as worker:
-        assert worker.ask("memory")["rss_mb"] > 0
-        os.kill(worker._popen.pid, signal.SIGSTOP)
-        worker._timeout_s = 0.2
-        with pytest.raises(WorkerFailed, match=r"no answer within 0\.2 s"):
-            worker.ask("memory")
-    assert worker._popen.returncode == -signal.SIGKILL
+def test_a_measurement_that_nobody_waits_for_ends_with_its_processes(
+    toy_file: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Worker] = []
 
+    class Noted(Worker):
+        def __enter__(self) -> Worker:
+            started.append(self)
+            return self
 
-def test_an_unforeseen_failure_is_one_line_and_the_process_goes_on(tmp_path: Path) -> None:
-    with Worker(tmp_path / "log.txt") as worker:
-        with pytest.raises(WorkerFailed, match=r"^TypeError: .*'surprise'"):
-            worker.ask("memory", surprise=1)
-        assert worker.ask("memory")["rss_mb"] > 0
+    def check() -> None:
+        if any("loaded" in step for step in steps):
+            raise InterruptedError("nobody waits")
+
+    monkeypatch.setattr(bench, "Worker", Noted)
+    steps: list[str] = []
+    asked = [Configuration("cpu", toy_file(), threads) for threads in (1, 2)]
+    with pytest.raises(InterruptedError, match="nobody waits"):
+        bench.measure(asked, [np.zeros((64, 64, 3), np.uint8)], asked[0], 10_000, steps.append, check=check)
+    assert len(started) == 3
+    assert all(worker._popen.returncode is not None for worker in started)
 
 
 def test_the_reference_is_the_float32_file_of_the_name_else_the_file_itself(toy_file: Toy) -> None:
@@ -280,6 +285,14 @@ def test_help_has_an_example() -> None:
     assert "python -m runtime bench" in done.stdout.partition("example")[2]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 10, 25, 99, 100, 101, 700])
+def test_percentiles_are_numpy_s_nearest_rank(count: int) -> None:
+    values = np.random.default_rng(count).exponential(10, count)
+    for percent in (1, 50, 90, 99, 99.9, 100):
+        expected = np.percentile(values, percent, method="inverted_cdf")
+        assert bench.percentile(values.tolist(), percent) == expected
+
+
 def test_percentiles_are_values_that_occurred() -> None:
     assert bench.percentile([3.0, 1.0, 2.0, 4.0], 50) == 2.0
     assert bench.percentile(list(map(float, range(1, 101))), 99) == 99.0
@@ -294,19 +307,6 @@ def test_a_row_s_figures_are_those_of_all_rounds() -> None:
     told = row.as_dict()
     assert (told["median_ms"], told["p90_ms"], told["p99_ms"]) == (2.5, 10.0, 10.0)
     assert told["frames_per_s"] == 250.0
-
-
-def test_a_provider_that_answers_on_standard_output_does_not_disturb(tmp_path: Path) -> None:
-    code = (
-        "import os, runtime.bench_worker as worker\n"
-        "worker.resident_mb = lambda: os.write(1, b'noise\\n') and 5.0\n"
-        "worker.main()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], input='{"memory": {}}\n', capture_output=True, text=True, timeout=60
-    )
-    assert done.stdout == '{"rss_mb": 5.0}\n'
-    assert "noise" in done.stderr
 
 
 def test_openvino_runs_every_node_and_agrees_with_the_reference(openvino: Callable[..., Any], shots: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,6 +119,10 @@ def test_bad_input_is_one_line_and_status_2(toy_file: Callable[..., Path], frame
         (("scenes", "-o", out, "--size", "90000x90000"), "pixels"),
         (("scenes", "-o", out, "--seed", -1), "--seed"),
         (("picture", "-o", out, "--model", model), ".png or .jpg"),
+        (("providers", "--providers", "cuda"), "about a model: name one"),
+        (("providers", "--threads", 0), "about a model: name one"),
+        (("providers", model, "--providers", "auto,cpu"), "auto is no provider: it stands in place of a whole list"),
+        (("providers", model, "--providers", "cpu\ngpu"), "no provider 'cpu gpu'"),
         (("segment",), "required"),
         (("paint",), "invalid choice"),
     ):
@@ -124,6 +131,40 @@ def test_bad_input_is_one_line_and_status_2(toy_file: Callable[..., Path], frame
         assert named in done.stderr, done.stderr
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
         assert not list(out.glob("*")), arguments
+
+
+def children(pid: int) -> list[str]:
+    """Processes that a process has started and that run, as Linux tells them."""
+    try:
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="tells processes as Linux does")
+def test_ctrl_c_is_one_line_and_leaves_no_process_and_no_file(toy_file: Callable[..., Path], tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "frame.png")
+    more = ("--threads", "1", "--rounds", "10000", "--providers", "cpu", "--frames", str(tmp_path))
+    with subprocess.Popen(
+        [sys.executable, "-m", "runtime", "bench", str(toy_file()), *more],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"TMPDIR": str(scratch)},
+    ) as process:
+        give_up = time.monotonic() + 60
+        while not (workers := children(process.pid)):
+            assert process.poll() is None
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said == "runtime bench: interrupted\n"
+    assert not list(scratch.iterdir())
+    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
 
 
 @pytest.mark.parametrize(

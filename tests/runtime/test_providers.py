@@ -51,6 +51,8 @@ def test_options_keep_colons_commas_and_quotes() -> None:
         ("", "no provider ''"),
         ("gpu", "no provider 'gpu': known are cpu, cuda"),
         ("cpu,", "no provider ''"),
+        ("auto", "auto is no provider: it stands in place of a whole list"),
+        ("AUTO,cpu", "auto is no provider"),
         ("cuda;cpu", "no provider 'cuda;cpu'"),
         ("cpu,CPUExecutionProvider", "named twice"),
         ("openvino:", "no provider with options"),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from runtime import plugins, sessions
+from runtime import assignment, plugins, sessions
 from runtime.errors import ProviderUnavailable
 from runtime.providers import parse
 
@@ -42,6 +42,7 @@ class Options:
 class Runtime:
     """Stands in for an onnxruntime whose providers' hardware is not at hand."""
 
+    __version__ = "1.31.0"
     ExecutionMode = SimpleNamespace(ORT_SEQUENTIAL=0)
     SessionOptions = Options
 
@@ -59,7 +60,7 @@ class Runtime:
         assert enable_fallback == 0
         self.options = options
         names = [name for name, _ in providers or []] or [one.ep_name for one, _ in options.added]
-        part = SimpleNamespace(ep_name=names[0], get_nodes=lambda: [SimpleNamespace(op_type="Conv")] * 3)
+        part = SimpleNamespace(ep_name=names[0], get_nodes=lambda: [SimpleNamespace(name="", op_type="Conv")] * 3)
         return SimpleNamespace(
             get_providers=lambda: names if self.starts else ["CPUExecutionProvider"],
             get_provider_graph_assignment_info=lambda: [part],
@@ -73,7 +74,7 @@ def instead(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Runtime]]
 
     def install(*arguments: Any, **named: Any) -> Runtime:
         runtime = Runtime(*arguments, **named)
-        for module in (plugins, sessions):
+        for module in (assignment, plugins, sessions):
             monkeypatch.setattr(module, "import_onnxruntime", lambda: runtime)
         plugins.built_in.cache_clear()
         return runtime

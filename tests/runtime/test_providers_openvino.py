@@ -6,18 +6,22 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from runtime import model_files, scenes
+from runtime import contract, model_files, scenes
+from runtime.contract import Contract
 from runtime.segmenter import Segmenter
 
 Run = Callable[..., CompletedProcess[str]]
 
 
-@pytest.mark.parametrize("stem", ["accurate-int8", "accurate-fp32"])
+@pytest.mark.parametrize("stem", ["accurate-int8", "accurate-fp16", "accurate-fp32"])
 @pytest.mark.parametrize("listed", ["openvino", "OpenVINOExecutionProvider", "openvino,cpu", "openvino:precision=FP32"])
 def test_openvino_runs_every_node(openvino: Run, stem: str, listed: str) -> None:
     done = openvino("providers", stem, "--providers", listed, "--json", "--threads", 1)
@@ -30,6 +34,49 @@ def test_openvino_runs_every_node(openvino: Run, stem: str, listed: str) -> None
     assert nodes == ({"cpu": 0} if listed.endswith(",cpu") else {})
     assert told["threads"] == 1
     assert told["options"]["openvino"]["num_of_threads"] == "1"
+
+
+@pytest.fixture
+def half_file(tmp_path: Path) -> Path:
+    """A float16 network with one operator, Hardmax, that OpenVINO does not take."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["half"], to=TensorProto.FLOAT16),
+        helper.make_node("Add", ["half", "quarter"], ["more"]),
+        helper.make_node("Hardmax", ["more"], ["hard"], axis=3),
+        helper.make_node("Add", ["more", "hard"], ["most"]),
+        helper.make_node("ArgMax", ["most"], ["best"], axis=3, keepdims=0),
+        helper.make_node("Cast", ["best"], ["mask"], to=TensorProto.UINT8),
+    ]
+    for number, node in enumerate(nodes):
+        node.name = f"node{number}"
+    sides = ["batch", "height", "width"]
+    graph = helper.make_graph(
+        nodes,
+        "half",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, [*sides, 3])],
+        [helper.make_tensor_value_info("mask", TensorProto.UINT8, sides)],
+        [numpy_helper.from_array(np.array(0.25, np.float16), "quarter")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    helper.set_model_props(model, {contract.KEY: Contract("fp16").to_json()})
+    onnx.save(model, tmp_path / "half-fp16.onnx")
+    return tmp_path / "half-fp16.onnx"
+
+
+@pytest.mark.parametrize(
+    ("listed", "nodes"),
+    [
+        ("openvino,cpu", {"openvino": {"Cast": 2, "Add": 2, "ArgMax": 1}, "cpu": {"Hardmax": 1}}),
+        ("cpu", {"cpu": {"Cast": 2, "Add": 2, "ArgMax": 1, "Hardmax": 1}}),
+    ],
+)
+def test_float16_nodes_that_are_left_to_the_cpu_count_where_they_run(
+    openvino: Run, half_file: Path, listed: str, nodes: dict[str, Any]
+) -> None:
+    done = openvino("providers", half_file, "--providers", listed, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["nodes"] == nodes
+    assert openvino("providers", half_file, "--providers", "openvino").returncode == 2
 
 
 def test_of_a_list_the_first_one_runs_the_nodes(openvino: Run) -> None:

@@ -116,6 +116,13 @@ def test_a_thread_count_that_cannot_be_is_refused(toy_file: Toy, threads: int) -
         Segmenter.load(toy_file(), threads=threads)
 
 
+def test_a_network_that_fails_on_a_frame_is_one_line(toy_file: Toy) -> None:
+    segmenter = Segmenter.load(toy_file())
+    with pytest.raises(ModelInvalid, match="toy-fp32 can't be run on cpu: Got invalid dimensions") as caught:
+        segmenter.infer(np.zeros((1, 64, 64, 4), np.uint8))
+    assert "\n" not in str(caught.value)
+
+
 class Session:
     """Stands in for a session: counts how many inferences run at a time, and waits a little for a second one."""
 
