@@ -6,7 +6,7 @@ GUI_PORT ?= 8080
 
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: serve test lint picture screenshots samples bench clean
+.PHONY: serve test browser lint picture screenshots samples bench clean
 
 # API and page together; Ctrl-C stops both, and so does the end of the API.
 serve: .venv-serve/ready
@@ -15,8 +15,15 @@ serve: .venv-serve/ready
 	trap 'kill $$api $$gui 2>/dev/null; wait' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
 	wait $$api
 
-test: .venv/ready .venv-openvino/ready .venv-qnn/ready tests/cross_runtime/node_modules/.package-lock.json lint
+test: browser .venv/ready .venv-openvino/ready .venv-qnn/ready tests/cross_runtime/node_modules/.package-lock.json lint
 	.venv/bin/python -m pytest
+
+# Debian's Chromium for the page's tests: installed where that is allowed, else they skip and say so.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		{ apt-get install -y -qq chromium || { apt-get update -qq && apt-get install -y -qq chromium; }; } >/dev/null 2>&1; \
+	} || echo "no browser: apt-get install chromium; the page's browser tests are skipped"
 
 lint: .venv/ready
 	.venv/bin/ruff check .

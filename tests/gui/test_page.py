@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import itertools
 import socket
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -161,3 +162,18 @@ def test_a_narrow_screen_has_the_pages_in_its_menu(visit: Callable[..., Page]):
     page.get_by_role("button", name=ENGLISH.menu).click()
     page.get_by_role("menuitem", name=ENGLISH.operations).click()
     page.wait_for_url("**/operations")
+
+
+@pytest.mark.parametrize("path", PAGES.values())
+def test_every_page_fits_both_widths_in_both_themes(path: str, visit: Callable[..., Page], tmp_path: Path):
+    for width, theme in itertools.product((390, 1280), ("light", "dark")):
+        page = visit(path, viewport={"width": width, "height": 844}, color_scheme=theme)
+        expect(page.locator(f"body.body--{theme}")).to_be_attached()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
+        taken = tmp_path / f"{width}-{theme}.png"
+        page.screenshot(path=taken, full_page=True)
+        # Its ground, which is what the theme is about, and something on it.
+        with Image.open(taken) as shown:
+            grey = np.asarray(shown.convert("L"))
+        assert (np.median(grey) > 128) == (theme == "light")
+        assert grey.std() > 5
