@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.table import Table
+
+from runtime.bench import percentile
 
 OK = 200
 
@@ -29,17 +31,6 @@ class Sample:
     def end_s(self) -> float:
         """On the same clock as `start_s`."""
         return self.start_s + self.ms / 1000
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest of the values that `percent` % of them do not exceed (nearest rank: never an invented value).
-
-    Raises:
-        ValueError: no values, or a percentage that is not above 0 and at most 100.
-    """
-    if not values or not 0 < percent <= 100:
-        raise ValueError(f"percentile {percent} of {len(values)} values can't be told")
-    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
 
 
 def rate_of(samples: Iterable[Sample], until_s: float = math.inf) -> float:

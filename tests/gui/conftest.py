@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -71,6 +71,24 @@ def api(launch: Callable[..., str], toy_folder: Path) -> str:
 def site(launch: Callable[..., str], api: str) -> str:
     """The address of the page in front of that API."""
     return launch("gui", "--api", api)
+
+
+@pytest.fixture
+def running(toy_folder: Path) -> Callable[[int], AbstractContextManager[None]]:
+    """An API with the toy model at a given port, killed in the end."""
+
+    @contextmanager
+    def run(port: int) -> Iterator[None]:
+        command = [sys.executable, "-m", "api", "--models", str(toy_folder), "--port", str(port)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                assert process.stdout.readline()
+                yield
+            finally:
+                process.kill()
+
+    return run
 
 
 @pytest.fixture

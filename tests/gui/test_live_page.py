@@ -7,11 +7,9 @@ import json
 import re
 import shutil
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +23,9 @@ from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
 from gui.palettes import CITYSCAPES, DISTINCT, Color
 from gui.texts.live import ENGLISH
 from gui.texts.shell import ENGLISH as COMMON
+
+Running = Callable[[int], AbstractContextManager[None]]
+
 
 COLORS = ((0, 0, 255), (0, 255, 0), (255, 0, 0))
 """BGR, as OpenCV writes them."""
@@ -271,21 +272,8 @@ def test_a_page_that_came_without_https_says_why_it_has_no_camera(browser: Brows
         expect(page.get_by_role("alert")).to_contain_text(ENGLISH.insecure)
 
 
-@contextmanager
-def running(folder: Path, port: int) -> Iterator[None]:
-    """An API at a given port, killed in the end."""
-    command = [sys.executable, "-m", "api", "--models", str(folder), "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline()
-            yield
-        finally:
-            process.kill()
-
-
 def test_the_stream_goes_on_by_itself_when_the_api_comes_back(
-    visit: Callable[..., Page], launch: Callable[..., str], toy_folder: Path, video: Path
+    visit: Callable[..., Page], launch: Callable[..., str], running: Running, video: Path
 ):
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         port = listening.getsockname()[1]
@@ -295,13 +283,13 @@ def test_the_stream_goes_on_by_itself_when_the_api_comes_back(
     page.locator("input[type=file]").set_input_files(video)
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text(f"{COMMON.unreachable.format(api=address)} {ENGLISH.reconnecting}")
-    with running(toy_folder, port):
+    with running(port):
         shows_masks(page)
         expect(alert).to_be_hidden()
     expect(alert).to_contain_text(ENGLISH.reconnecting)
     expect(page.locator("canvas.rm-live-mask")).to_be_visible()
     count = len(wire.addresses)
-    with running(toy_folder, port):
+    with running(port):
         wait(page, lambda: len(wire.addresses) > count and len(wire.masks) > 2)
         expect(alert).to_be_hidden()
 

@@ -7,11 +7,9 @@ import io
 import math
 import re
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,9 @@ from gui.sampler import Point, Rates, Sampler, rates
 from gui.settings import Settings
 from gui.texts.operations import ENGLISH, FRENCH
 from gui.texts.shell import ENGLISH as COMMON
+
+Running = Callable[[int], AbstractContextManager[None]]
+
 
 PROCESS = "process_start_time_seconds {process}\n"
 
@@ -247,21 +248,8 @@ def test_the_quantile_of_the_stages_is_chosen(
     expect(plot(page, FRENCH.stages)).not_to_have_accessible_name(before or "")
 
 
-@contextmanager
-def running(folder: Path, port: int) -> Iterator[None]:
-    """An API at a given port, killed in the end."""
-    command = [sys.executable, "-m", "api", "--models", str(folder), "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline()
-            yield
-        finally:
-            process.kill()
-
-
 def test_an_api_that_is_away_is_told_and_its_return_seen(
-    visit: Callable[..., Page], launch: Callable[..., str], toy_folder: Path
+    visit: Callable[..., Page], launch: Callable[..., str], running: Running
 ):
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         port = listening.getsockname()[1]
@@ -272,7 +260,7 @@ def test_an_api_that_is_away_is_told_and_its_return_seen(
     expect(status).to_contain_text(away)
     expect(status).to_contain_text(COMMON.retrying)
     expect(now(page, ENGLISH.now_health)).to_have_text(ENGLISH.healths[0])
-    with running(toy_folder, port):
+    with running(port):
         expect(status).to_contain_text(ENGLISH.ready, timeout=20_000)
     expect(status).to_contain_text(away, timeout=20_000)
 
