@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from api import docs, models, origins
+from api import docs, health, models, origins
 from api.compare import compare
 from api.errors import HANDLERS
 from api.inference_protocol.routes import routes as inference_protocol_routes
@@ -88,16 +88,15 @@ def _routes() -> list[BaseRoute]:
         Route("/metrics", metrics),
         *docs.routes(),
         *inference_protocol_routes(),
+        *health.routes(),
         Route("/categories", _categories),
         Route("/model", _model),
-        Route("/v2/health/live", _live),
-        Route("/v2/health/ready", _ready),
     ]
 
 
 async def _start(service: Service) -> None:
     try:
-        await service.models.start()
+        await service.models.start(service.check_memory)
     except Exception as error:  # noqa: BLE001  whatever it is, whoever runs the server has to be told
         service.failure = error
 
@@ -115,13 +114,3 @@ async def _model(request: Request) -> Response:
     service: Service = request.app.state.service
     model = await service.models.get(request.query_params.get("model"))
     return _json(models.summary(model))
-
-
-async def _live(_request: Request) -> Response:
-    return _json({"live": True})
-
-
-async def _ready(request: Request) -> Response:
-    service: Service = request.app.state.service
-    service.check_ready()
-    return _json({"ready": True})

@@ -20,7 +20,7 @@ from api.models import Model
 from api.segment import headers_of
 from api.service import Service
 from runtime import categories, codecs, frames, metrics, png, truth
-from runtime.codecs import Limits
+from runtime.codecs import Claim, Limits
 from runtime.errors import DataInvalid, FrameTooLarge, FrameUndecodable
 from runtime.frames import Fit, Mask
 from runtime.jobs import Images, Masks
@@ -52,17 +52,18 @@ class Comparison:
     _fit: Fit | None = None
     _truth: Truth | None = None
 
-    def prepare(self) -> Images:
+    def prepare(self, claim: Claim) -> Images:
         """The network's input.
 
         Raises:
+            QueueFull: `claim` found no room for frame or truth.
             RequestMalformed: as `api.uploads.files_of`.
             FrameUndecodable, FrameTooLarge: one of the images; says which.
             DataInvalid: the truth is none, or has another size than the frame.
         """
         image, truth_image = self.files()
-        frame = _named("image", lambda: decoders.decode(image, self.limits))
-        self._truth = _named("truth", lambda: truth.read(truth_image, self.limits))
+        frame = _named("image", lambda: decoders.decode(image, self.limits, claim))
+        self._truth = _named("truth", lambda: truth.read(truth_image, self.limits, claim))
         if self._truth.mask.shape != frame.shape[:2]:
             raise DataInvalid(
                 f"the image is {_size(frame)} as it is displayed, the truth {_size(self._truth.mask)}: "

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from runtime import codecs
-from runtime.codecs import Limits
+from runtime.codecs import Claim, Limits
 from runtime.errors import FrameTooLarge, FrameUndecodable
 
 _NPY_HEADERS = {
@@ -28,18 +28,24 @@ MAX_NPY_HEADER = 1024
 """numpy writes 128 bytes; the header is Python source that has to be parsed, so none that is long is looked at."""
 
 
-def decode(data: bytes, limits: Limits) -> npt.NDArray[np.uint8]:
+def decode(data: bytes, limits: Limits, claim: Claim) -> npt.NDArray[np.uint8]:
     """The frame, uint8 H x W x 3, RGB, of an encoded image or of a `.npy` file: the first bytes tell which.
+
+    Args:
+        data: the file.
+        limits: on its bytes and pixels.
+        claim: as of `runtime.codecs.decode`; a `.npy` file is no larger than its pixels, which are not unpacked.
 
     Raises:
         FrameUndecodable: it is neither, or a broken one.
         FrameTooLarge: over the limits; told before a pixel is decoded.
+        Exception: whatever `claim` raises.
     """
     if not data:
         raise FrameUndecodable("there is no image: the body is empty")
     if data.startswith(np.lib.format.MAGIC_PREFIX):
         return decode_npy(data, limits)
-    return codecs.decode(data, limits)
+    return codecs.decode(data, limits, claim)
 
 
 def decode_npy(data: bytes, limits: Limits) -> npt.NDArray[np.uint8]:

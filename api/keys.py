@@ -26,7 +26,7 @@ MAX_FILE_BYTES = 2**20
 CHECK_EVERY_S = 2.0
 """How often the file is looked at, at most: a rotated secret works at once by anyone's clock."""
 
-OPEN_PATHS = frozenset({"/v2/health/live", "/v2/health/ready"})
+OPEN_PATHS = frozenset({"/v2/health/started", "/v2/health/ready", "/v2/health/live"})
 """Kubernetes' probes send no key, and learn nothing."""
 
 _KEY = re.compile(r"[A-Za-z0-9._~+/-]+=*")

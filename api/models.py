@@ -114,12 +114,23 @@ class Models:
         """
         if self.default is not None:
             return self.default
-        if self._started:
-            raise Unavailable(f"the model '{self._settings.model}' was unloaded", retry_after_s=60)
-        raise Unavailable("the model is still being loaded", retry_after_s=2)
+        self.check_started()
+        raise Unavailable(f"the model '{self._settings.model}' was unloaded", retry_after_s=60)
 
-    async def start(self) -> None:
+    def check_started(self) -> None:
+        """Find out whether the default has been loaded, be it unloaded since.
+
+        Raises:
+            Unavailable: not yet.
+        """
+        if not self._started:
+            raise Unavailable("the model is still being loaded", retry_after_s=2)
+
+    async def start(self, check: Callable[[], None] = lambda: None) -> None:
         """Load and warm up the default.
+
+        Args:
+            check: called once it is warm and before it serves; what it raises ends the start.
 
         Raises:
             ModelNotFound: it is not in the folder.
@@ -129,6 +140,7 @@ class Models:
         async with self._loading:
             if self._given is not None:
                 await asyncio.to_thread(warm_up, self._given)
+                check()
                 self._keep(self._settings.model, self._given)
                 self._stem_of.setdefault(self._given.name.rpartition("-")[0], self._given.name)
             else:
@@ -137,7 +149,9 @@ class Models:
                     path = await asyncio.to_thread(self._choose_default, is_over)
                 finally:
                     is_over.set()
-                self._keep(self._settings.model, await asyncio.to_thread(self._open, path))
+                model = await asyncio.to_thread(self._open, path)
+                check()
+                self._keep(self._settings.model, model)
                 logger.info("%s runs on %s", path.name, ",".join(self._specs))
             self._started = True
 

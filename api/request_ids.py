@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 CLIENT_GONE = 499
 """The status that is counted, never sent, where the client left before it was answered; nginx coined it."""
 
-PROBES = frozenset({"/v2/health/live", "/v2/health/ready", "/metrics"})
+PROBES = frozenset({"/v2/health/started", "/v2/health/ready", "/v2/health/live", "/metrics"})
 """Asked every few seconds for ever: their lines are logged at `debug`, and they are no part of any trace."""
 
 MAX_PATH = 500

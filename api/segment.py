@@ -17,7 +17,7 @@ from api.errors import RequestMalformed
 from api.models import Model
 from api.service import Service
 from runtime import codecs, frames, metrics
-from runtime.codecs import Limits
+from runtime.codecs import Claim, Limits
 from runtime.frames import Fit, Frame
 from runtime.jobs import Images, Masks, Timings
 
@@ -43,9 +43,9 @@ class Segmentation:
     _frame: Frame | None = None
     """The whole frame where the answer shows it; else None, so that the queue holds no frame of full size."""
 
-    def prepare(self) -> Images:
+    def prepare(self, claim: Claim) -> Images:
         """The network's input. Raises as `api.decoders.decode`."""
-        frame = decoders.decode(self.image_of_body(), self.limits)
+        frame = decoders.decode(self.image_of_body(), self.limits, claim)
         self._fit = self.model.plan(frame)
         self._frame = frame if self.format == "jpeg" else None
         return frames.fit(frame, self._fit)[None]

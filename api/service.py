@@ -14,15 +14,20 @@ from api import traces
 from api.inference_protocol.statistics import Statistics
 from api.metrics import Metrics
 from api.models import Model, Models
+from api.room import Claim, Room
 from api.settings import Settings
 from api.uploads import Buffered
-from runtime import scheduler
+from runtime import memory, scheduler
 from runtime.codecs import Limits
-from runtime.errors import DeadlinePassed
+from runtime.errors import DeadlinePassed, RoadmaskError
 from runtime.jobs import Images, Job, Masks
 from runtime.scheduler import Scheduler
 
 T = TypeVar("T")
+
+
+class MemoryTooSmall(RoadmaskError):
+    """The container's memory limit does not hold what the settings allow requests to take."""
 
 
 class Service:
@@ -43,6 +48,7 @@ class Service:
         place at all."""
         self.metrics = Metrics(lambda: self.scheduler.places_taken, lambda: self.scheduler.places)
         self.models.on_load = self.metrics.load
+        self.room = Room(settings.max_pixels, self.scheduler.places)
         self.statistics = Statistics()
         self.buffered = Buffered(settings.max_buffered_bytes)
         self.failure: Exception | None = None
@@ -59,16 +65,44 @@ class Service:
             self.scheduler.check()
         self.models.check_default()
 
+    def check_memory(self) -> None:
+        """Find out whether what requests may take fits beside what is taken now.
+
+        Raises:
+            MemoryTooSmall: it does not; says how much is needed and what else would do.
+        """
+        limit = memory.limit()
+        requests = self.settings.max_buffered_bytes + self.room.bytes
+        needed = memory.resident() + requests
+        if limit is not None and needed > limit:
+            raise MemoryTooSmall(
+                f"the memory limit is {_mib(limit)} MiB, and {_mib(needed)} MiB may be needed: "
+                f"{_mib(needed - requests)} are in use, {_mib(self.room.bytes)} are for frames, "
+                f"{_mib(self.settings.max_buffered_bytes)} for bodies; raise the limit, or lower "
+                f"ROADMASK_MAX_PIXELS ({self.settings.max_pixels}), ROADMASK_QUEUE_SIZE ({self.scheduler.places}) "
+                f"or ROADMASK_MAX_BUFFERED_BYTES ({self.settings.max_buffered_bytes})"
+            )
+
     def submit(
         self,
         model: Model,
-        prepare: Callable[[], Images],
+        prepare: Callable[[Claim], Images],
         finish: Callable[[Masks], T],
         deadline: float | None = None,
     ) -> tuple[Job[T], asyncio.Future[T]]:
-        """A job that is admitted, and what of it can be awaited. Arguments and errors as of `Scheduler.submit`."""
+        """A job that is admitted, and what of it can be awaited.
+
+        Arguments and errors as of `Scheduler.submit`, but that `prepare` is given the job's claim on the room.
+        """
         run = copy_context().run  # so that what the threads log has the request's id
-        job = self.scheduler.submit(model, lambda: run(prepare), lambda masks: run(finish, masks), deadline)
+        claim = Claim(self.room)
+
+        def prepared() -> Images:
+            with claim:
+                return run(prepare, claim)
+
+        job = self.scheduler.submit(model, prepared, lambda masks: run(finish, masks), deadline)
+        job.add_done_callback(lambda _job: claim.end())
         done = asyncio.wrap_future(job)
         done.add_done_callback(_look_at)
         return job, done
@@ -76,7 +110,7 @@ class Service:
     async def work(
         self,
         model: Model,
-        prepare: Callable[[], Images],
+        prepare: Callable[[Claim], Images],
         finish: Callable[[Masks], T],
         deadline: float | None,
         gone: Callable[[], Awaitable[object]],
@@ -85,13 +119,13 @@ class Service:
 
         Args:
             model: runs the inference.
-            prepare: gives the network's input, on a thread.
+            prepare: gives the network's input, on a thread, once it has claimed the pixels that it unpacks.
             finish: makes the result from the network's output, on a thread.
             deadline: by `time.monotonic`, or None.
             gone: waits until the client has left; its job is then given up if inference has not begun.
 
         Raises:
-            Stopping, QueueFull: there is no place.
+            Stopping, QueueFull: there is no place, or no room for its pixels.
             DeadlinePassed: before inference began; told at the deadline, not when its turn would have come.
             ClientDisconnect: nobody is there any more.
             Exception: whatever prepare or finish raised.
@@ -123,6 +157,10 @@ class Service:
             job.abandon()
             # An error that is raised here knows this frame: the two would hold each other, and the client's bytes.
             del job, done
+
+
+def _mib(size: int) -> int:
+    return -(-size // 2**20)
 
 
 def _look_at(done: asyncio.Future[T]) -> None:

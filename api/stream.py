@@ -210,7 +210,7 @@ class _Stream:
         self._service.metrics.stream(admitted.passed_over)
         try:
             mask = admitted.done.result()
-        except FrameError as error:
+        except (FrameError, QueueFull) as error:
             await self._websocket.send_text(json.dumps({**told, "error": str(error)}))
             return
         assert isinstance(mask, bytes)

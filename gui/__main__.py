@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import socket
 import sys
 from importlib.metadata import version
@@ -16,6 +17,12 @@ EXAMPLE = """example:
 
 Each flag has its variable: ROADMASK_GUI_API, ROADMASK_GUI_HOST, and so on; a flag wins.
 """
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it: 128 + SIGINT."""
+
+STOP_WITHIN_S = 20
+"""For answers that are under way at SIGTERM: within the 30 s that Kubernetes grants before it kills."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -66,19 +73,25 @@ def main(argv: list[str] | None = None) -> int:
     from gui import site  # noqa: PLC0415
 
     site.register(settings)
+    # uvicorn ends what is under way and then raises the signal again: being told to stop is no failure.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
     print(f"roadmask page on http://{settings.host}:{port}, asking the API at {settings.api}", flush=True)
-    ui.run(
-        host=settings.host,
-        port=port,
-        title="roadmask",
-        show=False,
-        reload=False,
-        show_welcome_message=False,
-        dark=None,
-        uvicorn_logging_level="warning",
-        # Images are compressed already; and what unpacks to a hundred times its size would pass by every limit.
-        ws_per_message_deflate=False,
-    )
+    try:
+        ui.run(
+            host=settings.host,
+            port=port,
+            title="roadmask",
+            show=False,
+            reload=False,
+            show_welcome_message=False,
+            dark=None,
+            uvicorn_logging_level="warning",
+            timeout_graceful_shutdown=STOP_WITHIN_S,
+            # Images are compressed already; and what unpacks to a hundred times its size would pass by every limit.
+            ws_per_message_deflate=False,
+        )
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0
 
 

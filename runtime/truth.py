@@ -33,7 +33,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from runtime import categories, codecs
-from runtime.codecs import Limits
+from runtime.codecs import Claim, Limits
 from runtime.errors import DataInvalid, FrameUndecodable
 from runtime.frames import Mask
 
@@ -103,22 +103,26 @@ class Truth:
     """How it was coded."""
 
 
-def read(data: bytes, limits: Limits | None = None) -> Truth:
+def read(data: bytes, limits: Limits | None = None, claim: Claim | None = None) -> Truth:
     """The ground truth in an encoded image, EXIF orientation applied.
 
     Args:
         data: PNG, BMP, TIFF or lossless WebP of 8 bits a channel.
         limits: Limits() if not given.
+        claim: as of `runtime.codecs.decode`.
 
     Raises:
         FrameUndecodable: not an image, or a truncated or corrupt one.
         FrameTooLarge: over the limits; told before a pixel is decoded.
+        Exception: whatever `claim` raises.
         DataInvalid: a lossy or 16-bit image, or an id or a colour that means nothing; says which, and where.
     """
     limits = limits or Limits()
     image = codecs.probe(data, limits)
     depth = data[24] if image.format == "PNG" and len(data) > 24 else 8  # of the IHDR chunk
     _check_coding(image, depth)
+    if claim is not None:
+        claim(image.width * image.height)
     if image.mode in ("RGB", "RGBA", "RGBX"):
         return _from_colors(codecs.decode(data, limits))
     try:

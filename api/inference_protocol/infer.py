@@ -22,6 +22,7 @@ from api.models import Model
 from api.segment import headers_of
 from api.service import Service
 from runtime import contract, metrics
+from runtime.codecs import Claim
 from runtime.jobs import Images, Masks
 
 LENGTH_HEADER = "Inference-Header-Content-Length"
@@ -63,8 +64,8 @@ class Inference:
     pixels: list[npt.NDArray[np.int64]] = field(default_factory=list)
     """Of each frame's mask by category, int64 8."""
 
-    def prepare(self) -> Images:
-        """The network's input. Raises as `InferRequest.images`."""
+    def prepare(self, _claim: Claim) -> Images:
+        """The network's input, which the body's limit bounds. Raises as `InferRequest.images`."""
         return self.asked.images()
 
     def finish(self, masks: Masks) -> Answer:

@@ -23,6 +23,9 @@ def paths(settings: Settings) -> Json:
     """The paths under /v2."""
     found: Json = {
         "/v2": {"get": _operation("What the server is", {"200": as_json("ServerMetadata", "Its extensions too.")})},
+        "/v2/health/started": {
+            "get": _health("Whether the default model has been loaded", {"200": _state("started"), **_errors(503)})
+        },
         "/v2/health/live": {"get": _health("Whether the process answers", {"200": _state("live")})},
         "/v2/health/ready": {
             "get": _health("Whether frames would be segmented", {"200": _state("ready"), **_errors(503)})

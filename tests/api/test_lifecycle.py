@@ -27,14 +27,15 @@ def test_ready_only_after_the_model_is_warm(start, gated, frame, encode):
     server = start(gated, wait=False)
     assert gated.entered.acquire(timeout=10), "nothing warms the model up"
     assert server.http.get("/v2/health/live").status_code == 200
-    not_ready, refused = server.http.get("/v2/health/ready"), server.http.post("/segment", content=encode(frame()))
-    for answer in (not_ready, refused):
+    not_started, not_ready = server.http.get("/v2/health/started"), server.http.get("/v2/health/ready")
+    for answer in (not_started, not_ready, server.http.post("/segment", content=encode(frame()))):
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
         assert "loaded" in answer.text
     assert list(not_ready.json()) == ["error"]
     gated.gate.set()
     server.wait_until_ready()
+    assert server.http.get("/v2/health/started").json() == {"started": True}
     assert server.http.post("/segment", content=encode(frame())).status_code == 200
 
 
@@ -107,7 +108,8 @@ def test_draining_refuses_what_is_new(start, frame, encode):
         assert answer.status_code == 503
         assert answer.headers["retry-after"]
         assert "stopping" in answer.text
-    assert server.http.get("/v2/health/live").status_code == 200
+    for path in ("/v2/health/started", "/v2/health/live"):
+        assert server.http.get(path).status_code == 200
 
 
 def test_categories(server):

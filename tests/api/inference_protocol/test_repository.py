@@ -142,6 +142,7 @@ def test_what_is_under_way_finishes_on_a_model_that_is_unloaded(start, gated, im
         gated.gate.set()
         np.testing.assert_array_equal(mask_in(admitted.result()), np.full((2, 32, 64), 5))
     assert_refused(server.http.get("/v2/health/ready"), 503, "unloaded")
+    assert server.http.get("/v2/health/started").status_code == 200
 
 
 def test_the_index_lists_every_file_and_those_alone_that_are_ready_if_asked(start):

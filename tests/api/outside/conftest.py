@@ -101,6 +101,7 @@ ROUTES = [
     Route("/half", _half),
     Route("/v2/health/live", lambda _request: PlainTextResponse("live")),
     Route("/v2/health/ready", lambda _request: PlainTextResponse("ready")),
+    Route("/v2/health/started", lambda _request: PlainTextResponse("started")),
     Route("/metrics", metrics),
     WebSocketRoute("/stream", _stream),
     WebSocketRoute("/unaccepted", _unaccepted),

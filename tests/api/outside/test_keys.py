@@ -73,7 +73,7 @@ def test_without_a_key_there_is_a_401(server, assert_problem, path, headers):
 
 
 def test_health_needs_no_key(server):
-    for path in ("/v2/health/live", "/v2/health/ready"):
+    for path in ("/v2/health/started", "/v2/health/ready", "/v2/health/live"):
         assert server.http.get(path).status_code == 200
 
 
