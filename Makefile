@@ -15,7 +15,7 @@ serve: .venv-serve/ready
 	trap 'kill $$api $$gui 2>/dev/null; wait' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
 	wait $$api
 
-test: browser .venv/ready .venv-openvino/ready .venv-qnn/ready tests/cross_runtime/node_modules/.package-lock.json lint
+test: browser .promtool/ready .venv/ready .venv-openvino/ready .venv-qnn/ready tests/cross_runtime/node_modules/.package-lock.json lint
 	.venv/bin/python -m pytest
 
 # Debian's Chromium for the page's tests: installed where that is allowed, else they skip and say so.
@@ -54,6 +54,11 @@ samples: .venv-serve/ready
 bench: .venv-bench/ready
 	.venv-bench/bin/python tests/benchmarks/server.py $(BENCH)
 
+# Debian's promtool for the alerts' tests, unpacked beside the environments: its package would start a server.
+.promtool/ready:
+	@mkdir -p .promtool && cd .promtool && { apt-get download -qq prometheus && dpkg -x prometheus_*.deb . && touch ready; } \
+		|| echo "no promtool: Debian's package prometheus has it; the alerts' tests are skipped"
+
 # A folder is ready when its last file is written; a change of the dependencies makes it anew.
 .venv-serve/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-serve
@@ -87,4 +92,4 @@ tests/cross_runtime/node_modules/.package-lock.json: tests/cross_runtime/package
 	touch $@
 
 clean:
-	rm -rf .venv .venv-serve .venv-bench .venv-openvino .venv-qnn tests/cross_runtime/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-serve .venv-bench .venv-openvino .venv-qnn .promtool tests/cross_runtime/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

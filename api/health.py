@@ -10,12 +10,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from api.errors import Unavailable, answer
 from api.service import Service
+from runtime.errors import Stopping
 
 
 def routes() -> list[BaseRoute]:
@@ -29,19 +32,22 @@ def routes() -> list[BaseRoute]:
 
 async def _started(request: Request) -> Response:
     service: Service = request.app.state.service
-    service.models.check_started()
-    return _true("started")
+    return _state(request, "started", service.models.check_started)
 
 
 async def _ready(request: Request) -> Response:
     service: Service = request.app.state.service
-    service.check_ready()
-    return _true("ready")
+    return _state(request, "ready", service.check_ready)
 
 
-async def _live(_request: Request) -> Response:
-    return _true("live")
+async def _live(request: Request) -> Response:
+    return _state(request, "live", lambda: None)
 
 
-def _true(state: str) -> Response:
-    return Response(json.dumps({state: True}).encode(), media_type="application/json")
+def _state(request: Request, name: str, check: Callable[[], object]) -> Response:
+    """Answered here, because a probe that is told no is no request that was refused: the metrics don't count it."""
+    try:
+        check()
+    except (Stopping, Unavailable) as error:
+        return answer(request.url.path, error)
+    return Response(json.dumps({name: True}).encode(), media_type="application/json")

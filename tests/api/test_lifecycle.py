@@ -33,6 +33,8 @@ def test_ready_only_after_the_model_is_warm(start, gated, frame, encode):
         assert int(answer.headers["retry-after"]) > 0
         assert "loaded" in answer.text
     assert list(not_ready.json()) == ["error"]
+    told = server.http.get("/metrics").text
+    assert 'roadmask_rejected_total{reason="not_ready"} 1.0' in told, "the request counts, the probes do not"
     gated.gate.set()
     server.wait_until_ready()
     assert server.http.get("/v2/health/started").json() == {"started": True}
