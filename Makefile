@@ -15,7 +15,7 @@ serve: .venv-serve/ready
 	trap 'kill $$api $$gui 2>/dev/null; wait' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
 	wait $$api
 
-test: browser .promtool/ready .venv/ready .venv-openvino/ready .venv-qnn/ready tests/cross_runtime/node_modules/.package-lock.json lint
+test: browser .promtool/ready .venv/ready .venv-openvino/ready .venv-qnn/ready .venv-checkov/ready tests/cross_runtime/node_modules/.package-lock.json lint
 	.venv/bin/python -m pytest
 
 # Debian's Chromium for the page's tests: installed where that is allowed, else they skip and say so.
@@ -86,10 +86,16 @@ tests/cross_runtime/node_modules/.package-lock.json: tests/cross_runtime/package
 	.venv-qnn/bin/python $(PIP_INSTALL) '.[cpu]' onnxruntime-qnn==2.7.0
 	touch $@
 
+# It pins old versions of common packages.
+.venv-checkov/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-checkov
+	.venv-checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30
+	touch $@
+
 .venv-bench/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python $(PIP_INSTALL) '.[cpu,api,bench]'
 	touch $@
 
 clean:
-	rm -rf .venv .venv-serve .venv-bench .venv-openvino .venv-qnn .promtool tests/cross_runtime/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-serve .venv-bench .venv-openvino .venv-qnn .venv-checkov .promtool tests/cross_runtime/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

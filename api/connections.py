@@ -20,6 +20,10 @@ MAX_HEADER_BYTES = 64 * 2**10
 LINGER_S = 2.0
 """How long a client that is cut off may take to read why."""
 
+LAST_REQUEST_S = 0.5
+"""How long a connection that idles when the server stops may take for one more request: it may be on its way already,
+and closing would lose it. Longer than the time between two frames of a camera."""
+
 
 class TimedHttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol, with an end to everything."""
@@ -42,6 +46,8 @@ class TimedHttpProtocol(HttpToolsProtocol):
         """Of the pieces that held nothing else."""
         self._is_all_header = False
         """Whether the piece that is being parsed holds nothing but headers, as far as it is known."""
+        self._is_last = False
+        """Whether the server stops, and the next answer closes the connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The first request is due from here on."""
@@ -85,6 +91,8 @@ class TimedHttpProtocol(HttpToolsProtocol):
         self._expects_headers = self._is_all_header = False
         self._stop_timer()
         super().on_headers_complete()
+        if self._is_last and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """Whatever comes now belongs to the next request."""
@@ -100,6 +108,18 @@ class TimedHttpProtocol(HttpToolsProtocol):
         if not self._expects_headers and self._body_timer is None:
             self._body_timer = self.loop.call_later(self.body_timeout_s, self.transport.abort)
         super().on_response_complete()
+
+    def shutdown(self) -> None:
+        """The server stops. uvicorn's own would close what idles at once, and reset what arrives at that moment."""
+        self._is_last = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LAST_REQUEST_S, self._close_if_idle)
+        else:
+            self.cycle.keep_alive = False
+
+    def _close_if_idle(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
 
     def _stop_body_timer(self) -> None:
         if self._body_timer is not None:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from importlib.metadata import version
 from typing import NoReturn
 
@@ -59,6 +60,10 @@ def _free_address(settings: Settings) -> int:
         raise ValueError(f"can't listen on {where}: {error.strerror or error}") from error
 
 
+def _end(status: int, *_signal_and_frame: object) -> NoReturn:
+    sys.exit(status)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Serve until stopped; exit status 2 and one line on bad input."""
     try:
@@ -73,25 +78,23 @@ def main(argv: list[str] | None = None) -> int:
     from gui import site  # noqa: PLC0415
 
     site.register(settings)
-    # uvicorn ends what is under way and then raises the signal again: being told to stop is no failure.
-    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
+    # uvicorn ends what is under way and then raises the signal again, which finds these: no traceback, one status.
+    for number, status in ((signal.SIGTERM, 0), (signal.SIGINT, INTERRUPTED)):
+        signal.signal(number, partial(_end, status))
     print(f"roadmask page on http://{settings.host}:{port}, asking the API at {settings.api}", flush=True)
-    try:
-        ui.run(
-            host=settings.host,
-            port=port,
-            title="roadmask",
-            show=False,
-            reload=False,
-            show_welcome_message=False,
-            dark=None,
-            uvicorn_logging_level="warning",
-            timeout_graceful_shutdown=STOP_WITHIN_S,
-            # Images are compressed already; and what unpacks to a hundred times its size would pass by every limit.
-            ws_per_message_deflate=False,
-        )
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    ui.run(
+        host=settings.host,
+        port=port,
+        title="roadmask",
+        show=False,
+        reload=False,
+        show_welcome_message=False,
+        dark=None,
+        uvicorn_logging_level="warning",
+        timeout_graceful_shutdown=STOP_WITHIN_S,
+        # Images are compressed already; and what unpacks to a hundred times its size would pass by every limit.
+        ws_per_message_deflate=False,
+    )
     return 0
 
 

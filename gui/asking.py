@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from time import monotonic
 from typing import TypeVar
 
 from nicegui import ui
@@ -19,8 +20,12 @@ T = TypeVar("T")
 RETRY_S = 2.0
 """Between two looks at an API that is away: soon enough for a visitor, and nothing for the API."""
 
-PASSING = (408, 429, 500, 502, 503, 504)
-"""States of the API, or of what stands before it: the same question may be answered later."""
+MOST_RETRY_S = 30.0
+"""An API that is ready and refuses the same question again and again is asked less and less often."""
+
+PASSING = (200, 401, 403, 408, 429, 500, 502, 503, 504)
+"""States of the API, or of what stands before it: the same question may be answered later, with another key for
+instance. 200 is that of an answer that makes no sense, like a proxy's page to log in."""
 
 
 class Asking:
@@ -33,6 +38,8 @@ class Asking:
         self._turn = 0
         self._again: Callable[[], Awaitable[None]] | None = None
         self._told = ""
+        self._failures = 0
+        self._not_before = 0.0
         add_styles("compare.css")
         with ui.element("div").classes("rm-asking"):
             with ui.element("div").props('role="status"').classes("rm-busy"):
@@ -57,6 +64,18 @@ class Asking:
             busy: what is told while it is under way; "" for nothing.
             passing: statuses after which it is asked again by itself, as it always is where there was no answer.
         """
+        self._failures = 0
+        if busy:
+            self.refuse("")  # it was about the question before
+        await self._ask(question, show, busy, passing)
+
+    async def _ask(
+        self,
+        question: Callable[[], Awaitable[T]],
+        show: Callable[[T], Awaitable[None] | None],
+        busy: str,
+        passing: tuple[int, ...],
+    ) -> None:
         self._turn += 1
         turn = self._turn
         self._timer.deactivate()
@@ -67,7 +86,7 @@ class Asking:
         except ApiError as error:
             if self._is_current(turn):
                 again = error.status is None or error.status in passing
-                self._tell(error, partial(self.ask, question, show, busy, passing) if again else None)
+                self._tell(error, partial(self._ask, question, show, busy, passing) if again else None)
             return
         if self._is_current(turn):
             self._say("")
@@ -75,6 +94,13 @@ class Asking:
             under_way = show(answer)
             if under_way is not None:
                 await under_way
+
+    def drop(self) -> None:
+        """Let the question go: its answer is not shown any more, and it is not asked again."""
+        self._turn += 1
+        self._timer.deactivate()
+        self._again = None
+        self._say("")
 
     @property
     def waits(self) -> bool:
@@ -104,9 +130,14 @@ class Asking:
         self.refuse(f"{sentence} {self._words.retrying}" if again else sentence)
         self._again = again
         if again is not None:
+            wait_s = min(RETRY_S * 2**self._failures, MOST_RETRY_S) if error.status is not None else 0.0
+            self._not_before = monotonic() + max(wait_s, error.wait_s)
+            self._failures += 1
             self._timer.activate()
 
     async def _retry(self) -> None:
         again, turn = self._again, self._turn
-        if again is not None and await self._site.client.ready() and self._is_current(turn):
+        if again is None or monotonic() < self._not_before:
+            return
+        if await self._site.client.ready() and self._is_current(turn):
             await again()

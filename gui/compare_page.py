@@ -65,7 +65,7 @@ class ComparePage:
                 self._truth_name = ui.label(words.truth_kinds_hint).classes("rm-hint")
         with ui.element("div").classes("rm-actions"):
             sample = ui.button(words.sample, on_click=self._sample, color=None).props("flat no-caps")
-            sample.classes("rm-button").tooltip(words.sample_hint)
+            sample.classes("rm-button").props["title"] = words.sample_hint
             self._model = ModelChoice(words.model, chosen, self._compare, default=True)
         with ui.element("div"):
             self._next = ui.label().props("role=status")

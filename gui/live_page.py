@@ -9,7 +9,7 @@ from nicegui import ui
 from starlette.requests import Request
 
 from gui import relay
-from gui.client import TIMEOUT_S, ApiError
+from gui.client import REASONS, TIMEOUT_S, ApiError
 from gui.palettes import CATEGORIES, PALETTES
 from gui.preferences import Preferences
 from gui.settings import Settings
@@ -22,7 +22,7 @@ RETRY_S = 10
 """Until an API that was away is asked again which models it has."""
 
 
-class LiveView(ui.element, component="assets/live/live.js", esm={"roadmask-live": "assets/live"}):
+class LiveView(ui.element, component="assets/live/live.js", esm={"roadmask": "assets", "roadmask-live": "assets/live"}):
     """Picture, controls and figures. It all runs in the browser, which opens `relay.PATH` by itself."""
 
     def __init__(self, chosen: Preferences, settings: Settings) -> None:
@@ -35,7 +35,7 @@ class LiveView(ui.element, component="assets/live/live.js", esm={"roadmask-live"
         super().__init__()
         common = shell_texts.TEXTS[chosen.language]
         told = {"api": settings.api, "seconds": TIMEOUT_S, "status": "{status}"}  # the status is known in the browser
-        errors = {name: getattr(common, name).format(**told) for name in ("unreachable", "slow", "answered")}
+        errors = {name: getattr(common, name).format(**told) for name in REASONS}
         self._props["words"] = asdict(texts.TEXTS[chosen.language]) | errors
         self._props["colors"] = PALETTES[chosen.palette]
         self._props["categories"] = [common.categories[name] for name in CATEGORIES]

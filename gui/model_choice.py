@@ -14,6 +14,9 @@ from gui.texts.models import TEXTS
 READY = "READY"
 """The state of a loaded model, in the API's repository index."""
 
+UNLOADED = "unloaded"
+"""The index's reason for a model that its operator let go: it stays so, whoever asks for it."""
+
 
 class ModelChoice:
     """A list of models to choose from, and a line below it that says whether the chosen one has to be loaded."""

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from html import escape
 from typing import Any
 
 from nicegui import ui
@@ -77,6 +78,7 @@ class ModelPair:
         if image is None or first is None or second is None:
             return
         if first == second:
+            self._asking.drop()
             self._asking.refuse(self._words.same)
             return
         busy = self._words.segmenting.format(model=f"{first}, {second}")
@@ -159,4 +161,4 @@ class ModelPair:
     def _table(self, title: str, hint: str, answers: Answers, rows: list[str]) -> None:
         ui.label(title).props("role=heading aria-level=3").classes("rm-heading")
         ui.label(hint).classes("rm-hint")
-        plain_table("<td></td>" + "".join(f'<th scope="col">{answer.model}</th>' for answer in answers), rows)
+        plain_table("<td></td>" + "".join(f'<th scope="col">{escape(answer.model)}</th>' for answer in answers), rows)

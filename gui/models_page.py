@@ -11,7 +11,7 @@ from starlette.requests import Request
 from gui.asking import Asking
 from gui.client import ApiError
 from gui.model_card import model_card
-from gui.model_choice import READY
+from gui.model_choice import READY, UNLOADED
 from gui.model_pair import ModelPair
 from gui.preferences import Preferences
 from gui.shell import Site, shell
@@ -109,21 +109,27 @@ class ModelsPage:
 
     def _row(self, entry: dict[str, Any], is_default: bool) -> None:
         words, name = self._words, entry["name"]
-        is_loaded, has_failed = entry["state"] == READY, bool(entry["reason"])
+        is_loaded, is_unloaded = entry["state"] == READY, entry["reason"] == UNLOADED
+        has_failed = bool(entry["reason"]) and not is_unloaded
+        if is_loaded:
+            icon, state = "check_circle", words.loaded
+        elif has_failed:
+            icon, state = "error", words.failed
+        else:
+            icon, state = "radio_button_unchecked", words.unloaded if is_unloaded else words.not_loaded
         with ui.element("div").classes("rm-name"):
             ui.label(name).classes("inline")
             if is_default:
                 ui.label(words.is_default).classes("rm-badge inline")
         with ui.element("div").classes("rm-state"):
-            ui.icon("check_circle" if is_loaded else "error" if has_failed else "radio_button_unchecked").props(
-                "aria-hidden=true"
-            )
-            ui.label(words.loaded if is_loaded else words.failed if has_failed else words.not_loaded)
+            ui.icon(icon).props("aria-hidden=true")
+            ui.label(state)
         if has_failed:
             ui.label(entry["reason"]).classes("rm-reason")
-        if not is_loaded:
+        if not is_loaded and not is_unloaded:
             load = ui.button(words.load, on_click=partial(self._load, name), color=None).props("flat no-caps")
-            load.classes("rm-button").props(f'aria-label="{words.load_label.format(model=name)}"')
+            load.classes("rm-button")
+            load.props["aria-label"] = words.load_label.format(model=name)
 
     async def _load(self, name: str) -> None:
         question = partial(self._site.client.model, name)

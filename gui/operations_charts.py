@@ -194,7 +194,7 @@ def options(chart: Chart, language: Language) -> dict[str, Any]:
         legend["icon"] = "roundRect"
     return {
         "animation": False,
-        "grid": {"left": 8, "right": 30, "top": 36, "bottom": 4, "containLabel": True},
+        "grid": {"left": 8, "right": 40, "top": 36, "bottom": 4, "containLabel": True},
         "legend": {**legend, "show": len(chart.series) > 1},
         "tooltip": {"trigger": "axis", "confine": True, ":valueFormatter": shown},
         "xAxis": {

@@ -19,7 +19,7 @@ CITYSCAPES: tuple[Color, ...] = (
     (220, 20, 60),
     (0, 0, 142),
 )
-"""cityscapesScripts' labels.py; also what the API's masks are coloured with, so a browser finds the ids by them."""
+"""cityscapesScripts' labels.py; also what the API's masks are coloured with."""
 
 DISTINCT: tuple[Color, ...] = (
     (0, 0, 0),

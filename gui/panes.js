@@ -1,9 +1,11 @@
 // Pictures of one frame side by side, zoomed, moved and pointed at together.
-// Masks come in Cityscapes' colours and differences in the API's; both are told by colour and painted in the page's.
+// The values of masks and differences are painted in the page's own colours.
 
 import { paintMask, readMask } from "roadmask/mask.js";
 
 const LARGEST = 32; // times
+const NARROWEST = 1 / 4; // of width to height: beyond, pictures are stretched, so that both rows can be seen
+const WIDEST = 20;
 const within = (value, low, high) => Math.min(high, Math.max(low, value));
 
 // 1 where two masks agree, 2 where they do not: as in a difference map.
@@ -19,7 +21,7 @@ export default {
         <div class="rm-group" role="group" :aria-label="words.zoom">
           <button type="button" class="rm-button" :aria-label="words.closer" :title="words.closer" @click="zoom(1.5)">+</button>
           <button type="button" class="rm-button" :aria-label="words.farther" :title="words.farther" @click="zoom(1 / 1.5)">−</button>
-          <button type="button" class="rm-button" :aria-label="words.whole" :title="words.whole" @click="whole">{{ percent }}</button>
+          <button type="button" class="rm-button" :aria-label="words.whole + ': ' + percent" :title="words.whole" @click="whole">{{ percent }}</button>
         </div>
         <output class="rm-sides-told" :aria-live="byKey ? 'polite' : 'off'">{{ told || words.hint }}</output>
       </div>
@@ -29,9 +31,9 @@ export default {
           <div class="rm-side-view" :class="{ 'rm-side-near': scale > 1 }" @wheel="onWheel" @pointerdown="onDown"
                @pointermove="onMove" @pointerup="onUp" @pointercancel="onUp" @pointerleave="onLeave">
             <img v-if="pane.kind === 'image' && pane.url" :src="pane.url" :alt="pane.alt" :data-pane="pane.key"
-                 :style="{ transform }" draggable="false" @load="unmark(pane.key)" @error="unshown(pane)" />
+                 :style="placed" draggable="false" @load="unmark(pane.key)" @error="unshown(pane)" />
             <canvas v-else :ref="(element) => keep(pane.key, element)" :data-pane="pane.key" role="img"
-                    :aria-label="pane.alt" :style="{ transform }"></canvas>
+                    :aria-label="pane.alt" :style="placed"></canvas>
             <template v-if="probe">
               <i class="rm-side-row" :style="{ top: (probe.y - y) * scale * 100 + '%' }"></i>
               <i class="rm-side-column" :style="{ left: (probe.x - x) * scale * 100 + '%' }"></i>
@@ -45,7 +47,7 @@ export default {
   emits: ["measured", "unshown"],
   data() {
     // x and y: the view's left upper corner, as shares of the picture; probe: the point that is looked at, likewise.
-    return { scale: 1, x: 0, y: 0, probe: null, byKey: false, failed: {}, state: "loading" };
+    return { scale: 1, x: 0, y: 0, ratio: "auto", probe: null, byKey: false, failed: {}, state: "loading" };
   },
   created() {
     // Beside Vue: it must not watch millions of pixels.
@@ -60,8 +62,9 @@ export default {
     this.state = "done";
   },
   computed: {
-    transform() {
-      return `translate(${-this.x * this.scale * 100}%, ${-this.y * this.scale * 100}%) scale(${this.scale})`;
+    placed() {
+      const transform = `translate(${-this.x * this.scale * 100}%, ${-this.y * this.scale * 100}%) scale(${this.scale})`;
+      return { transform, aspectRatio: this.ratio };
     },
     percent() {
       return `${Math.round(this.scale * 100)} %`;
@@ -87,7 +90,6 @@ export default {
     coding(pane) {
       const rows = pane.kind === "mask" ? this.categories : this.verdicts;
       return {
-        sent: rows.map((row) => row.sent),
         shown: rows.map((row) => row.shown),
         names: rows.map((row) => row.name),
       };
@@ -108,14 +110,14 @@ export default {
       delete this.failed[key];
     },
     async load(pane) {
-      const { sent } = this.coding(pane);
-      this.show(pane, await readMask(pane.url, sent));
+      this.show(pane, await readMask(pane.url));
     },
     show(pane, mask) {
       const canvas = this.canvases[pane.key];
       if (!canvas) return; // the page went on meanwhile
       const { shown } = this.coding(pane);
       this.masks[pane.key] = mask;
+      this.ratio = within(mask.width / mask.height, NARROWEST, WIDEST);
       paintMask(canvas, mask, shown.map((color) => color || [0, 0, 0]), shown.flatMap((color, id) => (color ? [] : [id])));
     },
     derive(pane) {
@@ -187,7 +189,7 @@ export default {
     },
     onKey(event) {
       const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-      const actions = { "+": () => this.zoom(1.5), "-": () => this.zoom(1 / 1.5), 0: this.whole };
+      const actions = { "+": () => this.zoom(1.5), "-": () => this.zoom(1 / 1.5), 0: this.whole, Escape: () => (this.probe = null) };
       if (event.ctrlKey || event.metaKey || event.altKey || !(moves[event.key] || actions[event.key])) return;
       event.preventDefault();
       if (actions[event.key]) return actions[event.key]();

@@ -9,21 +9,18 @@ from typing import Literal
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
-from gui.palettes import CATEGORIES, CITYSCAPES, PALETTES, Color
+from gui.palettes import CATEGORIES, PALETTES, Color
 from gui.preferences import Palette, Preferences
 from gui.styles import add_styles
 from gui.texts import panes as texts
 from gui.texts.shell import TEXTS as SHELL_TEXTS
 
-DIFFERENCE: tuple[Color, ...] = ((0, 0, 0), (0, 158, 115), (213, 94, 0))
-"""What the API colours its difference map with: not scored, right, wrong."""
-
 VERDICTS: dict[Palette, tuple[Color | None, ...]] = {
     "cityscapes": (None, (0, 158, 115), (213, 94, 0)),
     "distinct": (None, (0, 68, 136), (255, 200, 40)),
 }
-"""What the page paints it with. None lets the page through, whichever its theme is; the second pair differs in
-brightness, too, so that it can be told without any colour."""
+"""What a difference's values are painted in: not scored, right, wrong. None lets the page through, whichever its theme
+is; the second pair differs in brightness, too, so that it can be told without any colour."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +61,13 @@ class Panes(Element, component="panes.js", esm={"roadmask": "assets"}):
         add_styles()
         add_styles("compare.css")
         names = SHELL_TEXTS[chosen.language].categories
-        rows = zip(CATEGORIES, CITYSCAPES, PALETTES[chosen.palette], strict=True)
         self._props["panes"] = [asdict(pane) for pane in panes]
-        self._props["categories"] = [{"name": names[name], "sent": sent, "shown": shown} for name, sent, shown in rows]
-        rows_of_difference = zip(verdicts, DIFFERENCE, VERDICTS[chosen.palette], strict=True)
+        self._props["categories"] = [
+            {"name": names[name], "shown": shown}
+            for name, shown in zip(CATEGORIES, PALETTES[chosen.palette], strict=True)
+        ]
         self._props["verdicts"] = [
-            {"name": name, "sent": sent, "shown": shown} for name, sent, shown in rows_of_difference
+            {"name": name, "shown": shown} for name, shown in zip(verdicts, VERDICTS[chosen.palette], strict=True)
         ]
         self._props["words"] = asdict(texts.TEXTS[chosen.language])
         if on_measured is not None:

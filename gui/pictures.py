@@ -10,6 +10,8 @@ from nicegui import app, ui
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from gui.sub_path import prefix
+
 MAX_BYTES = 512 * 2**20
 """Of all pictures together; the oldest go first. 32 frames of the largest size, or 1,000 ordinary ones."""
 
@@ -43,8 +45,7 @@ class Pictures:
         while self._bytes > MAX_BYTES and len(self._by_token) > 1:
             self._drop(next(iter(self._by_token)))
         ui.context.client.on_delete(lambda: self._drop(token))
-        prefix = ui.context.client.request.headers.get("X-Forwarded-Prefix", "").rstrip("/")
-        return f"{prefix}/pictures/{token}"
+        return f"{prefix()}/pictures/{token}"
 
     def _drop(self, token: str) -> None:
         picture = self._by_token.pop(token, None)

@@ -13,7 +13,6 @@ gets one text message, because a browser is told nothing of a refused handshake 
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -25,7 +24,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
-from gui.client import MAX_BYTES, TIMEOUT_S, ApiError, Client
+from gui.client import MAX_BYTES, TIMEOUT_S, ApiError, Client, refused
 from gui.shell import Site
 
 PATH = "/live/stream"
@@ -117,10 +116,7 @@ async def _open(client: Client, model: str | None) -> ClientConnection:
 
 
 def _refused(error: InvalidStatus) -> ApiError:
-    said = ""
-    with suppress(ValueError, AttributeError, TypeError):
-        said = str(json.loads(error.response.body or b"").get("detail") or "")
-    return ApiError("answered", said, error.response.status_code)
+    return refused(error.response.status_code, error.response.headers, error.response.body or b"")
 
 
 async def _tell(websocket: WebSocket, error: ApiError) -> None:

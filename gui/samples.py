@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from html import escape
 from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
@@ -17,9 +16,11 @@ from nicegui import app, background_tasks, run, ui
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
+from gui.client import MAX_BYTES
 from gui.preferences import Preferences
 from gui.shell import Site
 from gui.styles import add_styles
+from gui.sub_path import prefix
 from gui.texts.segment import TEXTS
 from gui.uploads import Chosen, OnChosen
 
@@ -63,9 +64,18 @@ def _inside(folder: Path | None, path: str) -> Path | None:
     """The image of that path, if it is one and lies in the folder."""
     if folder is None:
         return None
-    found = (folder / path).resolve()
-    good = found.is_relative_to(folder.resolve()) and found.suffix.lower() in SHOWN and found.is_file()
+    try:
+        found = (folder / path).resolve()
+        good = found.is_relative_to(folder.resolve()) and found.suffix.lower() in SHOWN and found.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return None
     return found if good else None
+
+
+def _read(path: Path) -> bytes:
+    """A file's bytes; of one that is too large as many as tell that."""
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
 
 
 class Samples:
@@ -77,7 +87,7 @@ class Samples:
         self._site = site
         self._words = TEXTS[chosen.language]
         self._on_chosen = on_chosen
-        self._prefix = ui.context.client.request.headers.get("X-Forwarded-Prefix", "").rstrip("/")
+        self._prefix = prefix()
         with ui.element("section").classes("rm-samples rm-panel"):
             ui.label(self._words.samples)
             with ui.element("div").classes("rm-samples-row"):
@@ -92,17 +102,20 @@ class Samples:
         async def take() -> None:
             await self._take(path, url)
 
-        label = escape(self._words.sample.format(name=name), quote=True)
-        button = ui.element("button").props(f'type=button aria-label="{label}" title="{escape(name, quote=True)}"')
+        button = ui.element("button").props("type=button")
+        button.props.update({"aria-label": self._words.sample.format(name=name), "title": name})
         with button.classes("rm-sample").on("click", take):
             # Without a size a browser would load all of them at once: none had a height.
-            ui.element("img").props(f'src="{url}" alt="" loading=lazy width=128 height=64')
+            ui.element("img").props('alt="" loading=lazy width=128 height=64').props["src"] = url
 
     async def _take(self, path: Path, url: str) -> None:
         try:
-            data = path.read_bytes()  # some megabytes at most, off a disk that has just shown them
+            data = await run.io_bound(_read, path) or b""  # None where the server stops
         except OSError:
             ui.notify(self._words.frame_gone.format(name=path.name), type="warning")
+            return
+        if len(data) > MAX_BYTES:
+            ui.notify(self._words.frame_large.format(name=path.name, limit=MAX_BYTES // 2**20), type="warning")
             return
         await self._on_chosen(Chosen(path.name, data, url))
 

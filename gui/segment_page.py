@@ -19,7 +19,6 @@ from gui.preferences import Preferences
 from gui.samples import Samples
 from gui.shell import Site, shell
 from gui.styles import add_styles
-from gui.texts import shell as shell_texts
 from gui.texts.segment import TEXTS
 from gui.uploads import Chosen, FileChooser
 from gui.viewer import Viewer
@@ -146,18 +145,11 @@ class SegmentPage:
                 with link:
                     ui.label(word)
             overlay = ui.element("button").classes("rm-button").props("type=button")
-            with overlay.on("click", partial(self._overlay, given, answer)):
+            # In the browser alone: it is what is seen there.
+            save = f"() => getElement({self._viewer.id}).save('{given.stem}_overlay.jpg')"
+            with overlay.on("click", js_handler=save):
                 ui.label(words.overlay)
         ui.label(words.overlay_hint).classes("rm-small")
-
-    async def _overlay(self, given: Chosen, answer: Answer) -> None:
-        """The API's, of the opacity that the viewer has now."""
-        try:
-            jpeg = await self._site.client.as_jpeg(given.data, self._viewer.opacity, answer.model)
-        except ApiError as error:
-            self._asking.refuse(error.sentence(shell_texts.TEXTS[self._chosen.language], self._site.settings))
-        else:
-            ui.download.content(jpeg, f"{given.stem}_overlay.jpg", "image/jpeg")
 
     def _title(self, word: str) -> None:
         ui.label(word).props("role=heading aria-level=2").classes("rm-panel-title")

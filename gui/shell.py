@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nicegui import app, ui
 from starlette.requests import Request
 
+from gui import uploads
 from gui.client import Client
 from gui.pictures import Pictures
-from gui.preferences import Preferences
+from gui.preferences import Language, Preferences
 from gui.settings import Settings
+from gui.sub_path import prefix
 from gui.texts import shell as texts
 
 ASSETS = Path(__file__).parent / "assets"
@@ -30,9 +33,10 @@ class Site:
     pictures: Pictures = field(default_factory=Pictures)
 
     def register(self) -> None:
-        """The parts that are no page: assets, pictures, and the client's end."""
+        """The parts that are no page: assets, pictures, uploads, and the client's end."""
         app.add_static_files("/assets", ASSETS, max_cache_age=3600)
         self.pictures.register()
+        uploads.register()
         app.on_shutdown(self.client.close)
 
 
@@ -49,14 +53,14 @@ def shell(request: Request, current: str) -> Iterator[Preferences]:
     """
     chosen = Preferences.of(request)
     words = texts.TEXTS[chosen.language]
-    prefix = request.headers.get("X-Forwarded-Prefix", "").rstrip("/")
-    ui.add_head_html(f'<script src="{prefix}/assets/preferences.js"></script>')
-    ui.add_head_html(f'<link rel="stylesheet" href="{prefix}/assets/roadmask.css">')
-    ui.add_head_html(f"<script>document.documentElement.lang = '{chosen.language}'</script>")
+    ui.add_head_html(f'<script src="{prefix()}/assets/preferences.js"></script>')
+    ui.add_head_html(f'<link rel="stylesheet" href="{prefix()}/assets/roadmask.css">')
+    _speak(chosen.language)
     ui.colors(primary="#2a7d68")  # white on it has a contrast of 4.9, NiceGUI's own blue of 3.0
     ui.dark_mode({"auto": None, "light": False, "dark": True}[chosen.theme])
-    ui.html(f'<a class="rm-skip" href="#content">{words.skip}</a>', sanitize=False)
     with ui.header().classes("rm-header items-center q-px-md q-py-xs"):
+        # First of all that the keyboard comes to: it skips what follows here.
+        ui.html(f'<a class="rm-skip" href="#content">{words.skip}</a>', sanitize=False)
         ui.link("roadmask", "/").classes("text-lg font-bold text-white no-underline q-mr-md")
         with ui.element("nav").props(f'aria-label="{words.navigation}"').classes("rm-nav gt-xs"):
             for key, path in PAGES.items():
@@ -66,6 +70,13 @@ def shell(request: Request, current: str) -> Iterator[Preferences]:
     # NiceGUI's own frame is the `main` landmark.
     with ui.element("div").props('id="content" tabindex="-1"').classes("w-full max-w-7xl mx-auto p-2 sm:p-4"):
         yield chosen
+
+
+def _speak(language: Language) -> None:
+    """Let NiceGUI's own words, Quasar's, and the document's `lang` be this visitor's; a page's are everybody's."""
+    client = ui.context.client
+    client.page = copy(client.page)
+    client.page.language = "fr" if language == "fr" else "en-GB"
 
 
 def _page_link(word: str, path: str, current: bool) -> None:

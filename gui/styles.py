@@ -6,6 +6,8 @@ from weakref import WeakKeyDictionary
 
 from nicegui import Client, ui
 
+from gui.sub_path import prefix
+
 _LINKED: WeakKeyDictionary[Client, set[str]] = WeakKeyDictionary()
 
 
@@ -16,5 +18,4 @@ def add_styles(name: str = "viewer.css") -> None:
     if name in linked:
         return
     linked.add(name)
-    prefix = client.request.headers.get("X-Forwarded-Prefix", "").rstrip("/")
-    ui.add_head_html(f'<link rel="stylesheet" href="{prefix}/assets/{name}">')
+    ui.add_head_html(f'<link rel="stylesheet" href="{prefix()}/assets/{name}">')

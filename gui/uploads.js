@@ -12,6 +12,8 @@ async function looksLikeImage(file) {
   }
 }
 
+const KEPT = 8; // addresses of files: as many as somebody can give before the server has told what to show
+
 const fill = (sentence, told) => sentence.replace(/\{(\w+)\}/g, (_, name) => told[name]);
 const megabytes = (bytes) => (bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 1 : 0);
 const hasFiles = (event) => [...(event.dataTransfer?.types || [])].includes("Files");
@@ -101,8 +103,8 @@ export default {
       this.leave();
       const url = URL.createObjectURL(file);
       this.kept.push(url);
-      // The page may still show the one before; what is older holds memory for nothing.
-      while (this.kept.length > 2) URL.revokeObjectURL(this.kept.shift());
+      // The page may still show one before, or be about to; what is older holds memory for nothing.
+      while (this.kept.length > KEPT) URL.revokeObjectURL(this.kept.shift());
       const request = (this.request = new XMLHttpRequest()); // fetch tells no progress
       const told = (percent) => fill(this.words.sending, { name: file.name, percent });
       request.upload.onprogress = (event) => {

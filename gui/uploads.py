@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from weakref import WeakValueDictionary
 
 from nicegui import app, background_tasks
 from nicegui.element import Element
@@ -38,6 +39,22 @@ class Chosen:
 OnChosen = Callable[[Chosen], Awaitable[None]]
 
 
+PATH = "/uploads"
+
+_BY_TOKEN: WeakValueDictionary[str, FileChooser] = WeakValueDictionary()
+"""Every page's choosers. One route leads to all of them: FastAPI remembers each function that ever was a route's, and
+with a chooser's own it would keep the page and the picture in it."""
+
+
+def register() -> None:
+    """Answer at `/uploads/TOKEN`."""
+
+    @app.post(PATH + "/{token}", include_in_schema=False)
+    async def upload(request: Request) -> Response:
+        chooser = _BY_TOKEN.get(request.path_params["token"])
+        return Response(status_code=404) if chooser is None else await chooser.take(request)
+
+
 class FileChooser(Element, component="uploads.js"):
     """A place that takes one image file.
 
@@ -67,17 +84,18 @@ class FileChooser(Element, component="uploads.js"):
         add_styles()
         self._on_chosen = on_chosen
         self._max_bytes = max_bytes
-        path = f"/uploads/{secrets.token_urlsafe(16)}"
+        token = secrets.token_urlsafe(16)
         words = asdict(texts.TEXTS[chosen.language])
-        self._props.update(label=label, action=path, words=words, max_bytes=max_bytes, whole_page=whole_page)
-        app.add_api_route(path, self._take, methods=["POST"], include_in_schema=False)
-        self.client.on_delete(lambda: app.remove_route(path))
+        self._props.update(label=label, action=f"{PATH}/{token}", words=words, max_bytes=max_bytes)
+        self._props.update(whole_page=whole_page)
+        _BY_TOKEN[token] = self
+        self.client.on_delete(lambda: _BY_TOKEN.pop(token, None))
 
     def refuse(self, sentence: str) -> None:
         """Tell why a file was no good, at the place where it was given; the next file takes it away."""
         self.run_method("refuse", sentence)
 
-    async def _take(self, request: Request) -> Response:
+    async def take(self, request: Request) -> Response:
         """The browser's request: the file as the body, its name and its address there in the query."""
         data = bytearray()
         try:

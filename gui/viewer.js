@@ -1,8 +1,9 @@
 // An image with its mask over or beside it. The server gives two addresses; decoding, colouring and drawing happen here.
 
-import { paintMask, readMask } from "roadmask/mask.js";
+import { overlay, paintMask, readMask } from "roadmask/mask.js";
 
 const LARGEST = 40; // times
+const NARROWEST = 1 / 20; // of width to height, and of height to width: beyond, a picture is stretched to be seen at all
 const within = (value, low, high) => Math.min(Math.max(value, low), high);
 
 // Addresses that a server gives to `src` carry the prefix of a sub-path already, see Pictures.
@@ -17,7 +18,7 @@ export default {
         <label class="rm-opacity">
           <span>{{ words.opacity }}</span>
           <input type="range" min="0" max="100" :value="percent" :disabled="shownMode === 'beside'"
-            @input="percent = Number($event.target.value)" @change="$emit('opacity', percent / 100)" />
+            @input="percent = Number($event.target.value)" />
           <output>{{ percent }} %</output>
         </label>
         <div class="rm-group" role="group" :aria-label="words.zoom">
@@ -56,7 +57,6 @@ export default {
     mask: String,
     colors: Array,
     names: Array,
-    encoded: Array,
     hidden: Array,
     mode: String,
     opacity: Number,
@@ -65,7 +65,7 @@ export default {
     label: String,
     words: Object,
   },
-  emits: ["opacity", "unshown"],
+  emits: ["unshown"],
   data() {
     return {
       shownMode: this.mode,
@@ -85,7 +85,7 @@ export default {
   },
   computed: {
     ratio() {
-      return this.size ? this.size.width / this.size.height : 2;
+      return this.size ? within(this.size.width / this.size.height, NARROWEST, 1 / NARROWEST) : 2;
     },
     stage() {
       return { transform: `translate(${100 * this.x}%, ${100 * this.y}%) scale(${this.zoom})` };
@@ -165,7 +165,7 @@ export default {
       this.read = null;
       if (!url) return;
       try {
-        const read = await readMask(url, this.encoded);
+        const read = await readMask(url);
         if (url !== this.mask) return; // another one came meanwhile
         this.read = read;
         this.sized(read.width, read.height);
@@ -179,6 +179,18 @@ export default {
     },
     paint() {
       if (this.read) paintMask(this.$refs.canvas, this.read, this.colors, this.hidden);
+    },
+
+    // What is seen, zoom and divider aside, as a JPEG of the picture's own size that the browser saves.
+    async save(name) {
+      const { image } = this.$refs;
+      if (!this.read || !image) return;
+      await image.decode();
+      if (!this.read) return; // another picture came meanwhile
+      const jpeg = await overlay(image, this.read, this.colors, this.hidden, this.percent / 100);
+      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(jpeg), download: name });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60000); // by then the browser has it
     },
 
     // Zoom and position. A point is a pair of shares of the pane.

@@ -7,9 +7,8 @@ from dataclasses import asdict
 from typing import Literal
 
 from nicegui.element import Element
-from nicegui.events import GenericEventArguments
 
-from gui.palettes import CATEGORIES, CITYSCAPES, PALETTES, Color
+from gui.palettes import CATEGORIES, PALETTES, Color
 from gui.preferences import Preferences
 from gui.styles import add_styles
 from gui.texts import shell, viewer
@@ -32,7 +31,6 @@ class Viewer(Element, component="viewer.js", esm={"roadmask": "assets"}):
         mask: str = "",
         colors: Sequence[Color] | None = None,
         names: Sequence[str] | None = None,
-        encoded: Sequence[Color] = CITYSCAPES,
         mode: Mode = "swipe",
         opacity: float = 0.6,
         controls: bool = True,
@@ -44,9 +42,8 @@ class Viewer(Element, component="viewer.js", esm={"roadmask": "assets"}):
             chosen: the visitor's preferences: words, and colours where none are given.
             image: address of the picture: what `Pictures.add` or `Chosen.url` gives, or a `data:` URL; "" for none yet.
             mask: address of the mask PNG, of the picture's size; "" for none yet.
-            colors: what to draw each value in, RGB; as many as `encoded`.
-            names: what each value is called; as many as `encoded`.
-            encoded: the colours in the mask PNG by value; a pixel of any other colour counts as value 0.
+            colors: what to draw each value of the mask in, RGB; its own palette counts for nothing.
+            names: what each value is called; as many as `colors`.
             mode: `swipe` (mask right of a divider), `overlay` (over all of it) or `beside`.
             opacity: of the mask where it lies over the image, 0..1.
             controls: whether the bar with modes, opacity and zoom is there; wheel, pinch and keys zoom in any case.
@@ -60,7 +57,6 @@ class Viewer(Element, component="viewer.js", esm={"roadmask": "assets"}):
             mask=mask,
             colors=[list(color) for color in colors or PALETTES[chosen.palette]],
             names=list(names or (words[name] for name in CATEGORIES)),
-            encoded=[list(color) for color in encoded],
             hidden=[],
             mode=mode,
             opacity=opacity,
@@ -69,13 +65,6 @@ class Viewer(Element, component="viewer.js", esm={"roadmask": "assets"}):
             label=label,
             words=asdict(viewer.TEXTS[chosen.language]),
         )
-        self._opacity = opacity
-        self.on("opacity", self._set_opacity)
-
-    @property
-    def opacity(self) -> float:
-        """What the visitor set, 0..1."""
-        return self._opacity
 
     def show(self, *, image: str | None = None, mask: str | None = None) -> None:
         """Another image, another mask, or both; None leaves what is there, "" takes it away.
@@ -100,6 +89,3 @@ class Viewer(Element, component="viewer.js", esm={"roadmask": "assets"}):
     def on_unshown(self, handler: Callable[[str], object]) -> None:
         """Call this with `image` or `mask` when the browser can't show it: TIFF, or an address that ended."""
         self.on("unshown", lambda event: handler(str(event.args)))
-
-    def _set_opacity(self, event: GenericEventArguments) -> None:
-        self._opacity = min(max(float(event.args), 0.0), 1.0)

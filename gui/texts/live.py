@@ -25,6 +25,7 @@ class Texts:
     picture: str
     legend: str
     opacity: str
+    which: str
     width: str
     model: str
     default_model: str
@@ -62,8 +63,9 @@ ENGLISH = Texts(
     empty="Use this device’s camera, or drop a video here. Frames go to the API one by one; nothing is kept.",
     waiting="Waiting for the first mask…",
     picture="The newest frame that has a mask, under its mask",
-    legend="Colours of the categories",
+    legend="Categories that are shown",
     opacity="Opacity of the mask",
+    which="Camera",
     width="Width of the frames sent",
     model="Model",
     default_model="the API’s default",
@@ -103,8 +105,9 @@ FRENCH = Texts(
     "conservé.",
     waiting="En attente du premier masque…",
     picture="La dernière image dont le masque est connu, sous son masque",
-    legend="Couleurs des catégories",
+    legend="Catégories affichées",
     opacity="Opacité du masque",
+    which="Caméra",
     width="Largeur des images envoyées",
     model="Modèle",
     default_model="celui par défaut de l’API",

@@ -19,6 +19,7 @@ class Texts:
     state: str
     loaded: str
     not_loaded: str
+    unloaded: str
     failed: str
     default: str
     """The choice that leaves it to the API."""
@@ -96,11 +97,12 @@ ENGLISH = Texts(
     state="State",
     loaded="loaded",
     not_loaded="not loaded",
+    unloaded="unloaded by whoever runs the API",
     failed="can’t be loaded",
     default="The API’s default",
     is_default="default",
     load="Load it",
-    load_label="Load {model}",
+    load_label="Load it: {model}",
     load_hint="Loading makes the API read the file and run it once: some seconds, and memory that stays taken.",
     loading="The API loads {model}…",
     will_load="{model} is not loaded: the next image makes the API load it, which takes some seconds, and memory.",
@@ -162,11 +164,12 @@ FRENCH = Texts(
     state="État",
     loaded="chargé",
     not_loaded="non chargé",
+    unloaded="déchargé par qui exploite l’API",
     failed="impossible à charger",
     default="Celui de l’API par défaut",
     is_default="par défaut",
     load="Le charger",
-    load_label="Charger {model}",
+    load_label="Le charger : {model}",
     load_hint="Charger fait lire le fichier par l’API, qui l’exécute une fois : quelques secondes, et de la mémoire "
     "qui reste prise.",
     loading="L’API charge {model}…",

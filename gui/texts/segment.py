@@ -25,6 +25,8 @@ class Texts:
     """With {count}: that there are more."""
     frame_gone: str
     """With {name}."""
+    frame_large: str
+    """With {name} and {limit}, in MB."""
     empty: str
     segmenting: str
     """With {name}."""
@@ -60,6 +62,7 @@ ENGLISH = Texts(
     frames="Frames of the operator’s folder ({count})",
     frames_cut="The first {count} are listed.",
     frame_gone="{name} can’t be read any more. Take another frame.",
+    frame_large="{name} is more than the {limit} MB that are taken. Take another frame.",
     empty="The picture and its mask appear here.",
     segmenting="Segmenting {name}…",
     result="{name}, {width} x {height}",
@@ -75,8 +78,8 @@ ENGLISH = Texts(
     mask="Mask (PNG)",
     overlay="Overlay (JPEG)",
     json="JSON",
-    overlay_hint="The mask is the API’s own: pixel values are category ids. The overlay has the opacity that is set "
-    "above, and Cityscapes’ colours.",
+    overlay_hint="The mask is the API’s own: pixel values are category ids. The overlay is as it is seen here: the "
+    "opacity, the colours, and the categories that are shown.",
 )
 
 FRENCH = Texts(
@@ -94,6 +97,7 @@ FRENCH = Texts(
     frames="Images du dossier de l’exploitant ({count})",
     frames_cut="Seules les {count} premières sont listées.",
     frame_gone="{name} n’est plus lisible. Prenez une autre image.",
+    frame_large="{name} dépasse les {limit} Mo admis. Prenez une autre image.",
     empty="L’image et son masque apparaîtront ici.",
     segmenting="Segmentation de {name}…",
     result="{name}, {width} x {height}",
@@ -110,7 +114,7 @@ FRENCH = Texts(
     overlay="Superposition (JPEG)",
     json="JSON",
     overlay_hint="Le masque est celui de l’API : la valeur d’un pixel est le numéro de sa catégorie. La superposition "
-    "a l’opacité réglée plus haut et les couleurs de Cityscapes.",
+    "est celle que l’on voit ici : opacité, couleurs et catégories affichées.",
 )
 
 TEXTS: dict[Language, Texts] = {"en": ENGLISH, "fr": FRENCH}

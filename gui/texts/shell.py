@@ -33,6 +33,13 @@ class Texts:
     """With {api}."""
     slow: str
     """With {api} and {seconds}."""
+    no_key: str
+    bad_key: str
+    """With {status}."""
+    too_large: str
+    """Where the API, or a proxy before it, has no words of its own."""
+    strange: str
+    """With {api}."""
     answered: str
     """With {status}."""
     retrying: str
@@ -57,9 +64,14 @@ ENGLISH = Texts(
     palette_distinct="Easy to tell apart",
     api_docs="API documentation",
     categories={name: name for name in ("void", "flat", "construction", "object", "nature", "sky", "human", "vehicle")},
-    unreachable="The API at {api} can't be reached. Start it with: python -m api",
+    unreachable="The API at {api} can’t be reached. Start it with: python -m api.",
     slow="The API at {api} did not answer within {seconds} s. Try again.",
-    answered="The API answered {status}.",
+    no_key="The file with the API’s key can’t be read. Whoever runs this page: see --api-key-file.",
+    bad_key="The API refuses this page’s key (status {status}). Whoever runs this page: put the right one into the "
+    "file of --api-key-file.",
+    too_large="The file is larger than the API, or a proxy before it, takes. Save it smaller, as JPEG for instance.",
+    strange="What answers at {api} is not roadmask’s API, or of another version. Whoever runs this page: see --api.",
+    answered="The API answered {status}. Try again; if it stays so, its log tells why.",
     retrying="The page asks again by itself.",
 )
 
@@ -91,9 +103,16 @@ FRENCH = Texts(
         "human": "humain",
         "vehicle": "véhicule",
     },
-    unreachable="L’API à l’adresse {api} est injoignable. Pour la démarrer : python -m api",
+    unreachable="L’API à l’adresse {api} est injoignable. Pour la démarrer : python -m api.",
     slow="L’API à l’adresse {api} n’a pas répondu en {seconds} s. Réessayez.",
-    answered="L’API a répondu {status}.",
+    no_key="Le fichier de la clé de l’API est illisible. Pour qui exploite cette page : voir --api-key-file.",
+    bad_key="L’API refuse la clé de cette page (statut {status}). Pour qui exploite cette page : mettez la bonne dans "
+    "le fichier de --api-key-file.",
+    too_large="Le fichier est plus gros que ce que l’API, ou un proxy devant elle, accepte. Réduisez-le, par exemple "
+    "en JPEG.",
+    strange="Ce qui répond à l’adresse {api} n’est pas l’API de roadmask, ou d’une autre version. Pour qui exploite "
+    "cette page : voir --api.",
+    answered="L’API a répondu {status}. Réessayez ; si cela dure, son journal dit pourquoi.",
     retrying="La page redemande d’elle-même.",
 )
 

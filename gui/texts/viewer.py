@@ -24,7 +24,7 @@ class Texts:
     zoom_out: str
     zoom_fit: str
     waiting: str
-    """In place of a picture that the browser can't show by itself."""
+    """In place of a picture that the browser can’t show by itself."""
     legend: str
     all: str
     share: str
@@ -43,7 +43,7 @@ ENGLISH = Texts(
     zoom_in="Zoom in",
     zoom_out="Zoom out",
     zoom_fit="Whole picture",
-    waiting="The browser can't show this format by itself: the picture appears once the API has answered.",
+    waiting="The browser can’t show this file by itself. If the API can read it, the picture appears with its answer.",
     legend="Categories",
     all="All",
     share="{name}, {percent} of the pixels",
@@ -61,7 +61,7 @@ FRENCH = Texts(
     zoom_in="Agrandir",
     zoom_out="Réduire",
     zoom_fit="Image entière",
-    waiting="Le navigateur n’affiche pas ce format : l’image apparaîtra avec la réponse de l’API.",
+    waiting="Le navigateur n’affiche pas ce fichier. Si l’API sait le lire, l’image apparaîtra avec sa réponse.",
     legend="Catégories",
     all="Toutes",
     share="{name}, {percent} des pixels",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -112,6 +114,35 @@ def test_draining_refuses_what_is_new(start, frame, encode):
         assert "stopping" in answer.text
     for path in ("/v2/health/started", "/v2/health/live"):
         assert server.http.get(path).status_code == 200
+
+
+def test_a_request_that_is_on_its_way_when_the_server_stops_is_answered(start, gated, frame, encode, monkeypatch):
+    monkeypatch.setattr("api.connections.LAST_REQUEST_S", 10)  # the test may be slow; it closes the connection itself
+    gated.gate.set()
+    server = start(gated)
+    gated.close_gate()
+    host, _, port = server.url.removeprefix("http://").rpartition(":")
+    with closing(http.client.HTTPConnection(host, int(port), timeout=20)) as kept, ThreadPoolExecutor(1) as clients:
+        kept.request("GET", "/categories")
+        kept.getresponse().read()
+        admitted = clients.submit(httpx.post, f"{server.url}/segment", content=encode(frame()), timeout=20)
+        try:
+            assert gated.entered.acquire(timeout=20)
+            server.server.handle_exit(signal.SIGTERM, None)
+            give_up = time.monotonic() + 10
+            while True:  # until it listens no more: by then it has looked at every connection
+                try:
+                    socket.create_connection((host, int(port)), timeout=1).close()
+                except OSError:
+                    break
+                assert time.monotonic() < give_up
+            kept.request("POST", "/segment", encode(frame()))
+            answer = kept.getresponse()
+            assert (answer.status, answer.headers["connection"]) == (503, "close")
+            assert answer.headers["retry-after"]
+        finally:
+            gated.gate.set()
+        assert admitted.result().status_code == 200
 
 
 def test_categories(server):

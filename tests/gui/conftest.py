@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import quote
 
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from gui.client import Client
 from gui.settings import Settings
@@ -73,12 +76,37 @@ def site(launch: Callable[..., str], api: str) -> str:
     return launch("gui", "--api", api)
 
 
-@pytest.fixture
-def running(toy_folder: Path) -> Callable[[int], AbstractContextManager[None]]:
-    """An API with the toy model at a given port, killed in the end."""
+@pytest.fixture(scope="session")
+def two_models(launch: Callable[..., str], toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of the page in front of an API with the models `accurate-fp32` and `second-fp32`."""
+    models = tmp_path_factory.mktemp("two")
+    for name in ("accurate", "second"):
+        shutil.copy(toy_folder / "accurate-fp32.onnx", models / f"{name}-fp32.onnx")
+    return launch("gui", "--api", launch("api", "--models", str(models)))
+
+
+@pytest.fixture(scope="session")
+def guarded(launch: Callable[..., str], toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The address of an API that asks for a key, and the key."""
+    key = "right-key-of-32-characters-or-so\n"
+    keys = tmp_path_factory.mktemp("keys") / "keys"
+    keys.write_text(key)
+    return launch("api", "--models", str(toy_folder), ROADMASK_API_KEYS_FILE=str(keys)), key
+
+
+@pytest.fixture(scope="session")
+def lonely(launch: Callable[..., str], toy_folder: Path) -> SimpleNamespace:
+    """One page for all tests of an API that is away.
+
+    Its address is `site`, that of the API is `api`, and `with running():` is the time in which the API is there, with
+    the toy model.
+    """
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        port = listening.getsockname()[1]
+    api = f"http://127.0.0.1:{port}"
 
     @contextmanager
-    def run(port: int) -> Iterator[None]:
+    def run() -> Iterator[None]:
         command = [sys.executable, "-m", "api", "--models", str(toy_folder), "--port", str(port)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
@@ -88,7 +116,7 @@ def running(toy_folder: Path) -> Callable[[int], AbstractContextManager[None]]:
             finally:
                 process.kill()
 
-    return run
+    return SimpleNamespace(site=launch("gui", "--api", api), api=api, running=run)
 
 
 @pytest.fixture
@@ -102,22 +130,48 @@ def browser() -> Iterator[Browser]:
     """Debian's Chromium, with a camera that shows a test picture."""
     if CHROMIUM is None:
         pytest.skip("no browser: apt-get install chromium")
-    camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    camera = ["--use-fake-device-for-media-stream=device-count=2", "--use-fake-ui-for-media-stream"]
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *camera])
         yield made
         made.close()
 
 
+Contexts = Callable[..., BrowserContext]
+
+
+@pytest.fixture(scope="session")
+def contexts(browser: Browser) -> Iterator[Contexts]:
+    """A browser's context by its options. They are shared, without cookies: a new one would load all scripts anew."""
+    made: dict[str, BrowserContext] = {}
+
+    def context(**options: object) -> BrowserContext:
+        key = repr(sorted(options.items()))
+        if key not in made:
+            made[key] = browser.new_context(**{"locale": "en-GB", **options})
+        made[key].clear_cookies()
+        return made[key]
+
+    yield context
+    for one in made.values():
+        one.close()
+
+
 @pytest.fixture
-def visit(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:
-    """Open a path of the page. At the end of the test no console message and no request to another host is forgiven."""
+def visit(contexts: Contexts, site: str) -> Iterator[Callable[..., Page]]:
+    """Open a path of the page, as a visitor with these preferences.
+
+    At the end of the test no console message and no request to another host is forgiven.
+    """
     said: list[str] = []
     with ExitStack() as stack:
 
-        def open_page(path: str = "/", base: str = site, **options: object) -> Page:
-            context = stack.enter_context(browser.new_context(**{"locale": "en-GB", **options}))
+        def open_page(path: str = "/", base: str = site, prefer: str = "", **options: object) -> Page:
+            context = contexts(**options)
+            if prefer:
+                context.add_cookies([{"name": "roadmask", "value": quote(prefer, safe=""), "url": base}])
             page = context.new_page()
+            stack.callback(page.close)
             page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
             page.on("pageerror", lambda error: said.append(f"error: {error}"))
             host = httpx.URL(base).netloc.decode()

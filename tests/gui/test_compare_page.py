@@ -6,9 +6,7 @@ import base64
 import io
 import json
 import re
-import socket
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +18,11 @@ from playwright.sync_api import Locator, Page, expect
 
 from gui.numerals import milliseconds, number, percent
 from gui.palettes import CATEGORIES, CITYSCAPES, PALETTES
-from gui.panes import DIFFERENCE, VERDICTS
+from gui.panes import VERDICTS
 from gui.preferences import Palette
 from gui.texts import shell as shell_texts
 from gui.texts.compare import ENGLISH, FRENCH
+from gui.texts.panes import ENGLISH as PANES
 from runtime.truth import LABELS
 
 Frames = Callable[..., np.ndarray]
@@ -79,21 +78,14 @@ def asked(api: str, frame: bytes, truth: bytes) -> dict[str, Any]:
     return found
 
 
-def prefer(page: Page, base: str, **preferences: str) -> None:
-    value = "%26".join(f"{name}%3D{chosen}" for name, chosen in preferences.items())
-    page.context.add_cookies([{"name": "roadmask", "value": value, "url": base}])
-    page.reload()
-
-
 @pytest.mark.parametrize("palette", ["cityscapes", "distinct"])
 def test_pictures_and_figures_are_those_of_the_api(
-    palette: Palette, visit: Callable[..., Page], api: str, site: str, noise: Frames
+    palette: Palette, visit: Callable[..., Page], api: str, noise: Frames
 ):
     frame = noise()
     image, truth = encode(frame), encode(made_truth(frame))
     found = asked(api, image, truth)
-    page = visit("/compare")
-    prefer(page, site, palette=palette)
+    page = visit("/compare", prefer=f"palette={palette}")
     give(page, ENGLISH.image, image)
     expect(page.get_by_text(ENGLISH.truth_missing)).to_be_visible()
     give(page, ENGLISH.truth, truth)
@@ -123,13 +115,6 @@ def test_pictures_and_figures_are_those_of_the_api(
         truth="human", prediction="flat", share=percent(share, "en"), pixels=found["confusion"][6][1]
     )
     expect(page.get_by_title(told)).to_have_text(number(100 * share, "en"))
-
-
-def test_the_palette_of_the_difference_is_the_apis(api: str, noise: Frames):
-    found = asked(api, encode(noise()), encode(made_truth(noise())))
-    palette = Image.open(io.BytesIO(base64.b64decode(found["difference"]))).getpalette()
-    assert palette is not None
-    assert np.array(palette[:9]).reshape(3, 3).tolist() == [list(color) for color in DIFFERENCE]
 
 
 def test_how_the_truth_was_read_is_told(visit: Callable[..., Page], noise: Frames):
@@ -252,28 +237,38 @@ def test_what_is_under_the_pointer_is_told_for_all_pictures(visit: Callable[...,
     expect(page.get_by_role("button", name="Show all")).to_have_text("100 %")
 
 
-def test_an_api_that_is_away_is_waited_for(
-    visit: Callable[..., Page], launch: Callable[..., str], toy_folder: Path, noise: Frames
-):
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        port = listening.getsockname()[1]
-    lonely = launch("gui", "--api", f"http://127.0.0.1:{port}")
-    page = visit("/compare", base=lonely)
-    frame = noise()
-    give(page, ENGLISH.image, encode(frame), "street.png")
-    give(page, ENGLISH.truth, encode(made_truth(frame)))
-    alert = page.get_by_role("alert").get_by_text("can't be reached. Start it with: python -m api")
-    expect(alert).to_contain_text(shell_texts.ENGLISH.retrying)
-    expect(page.get_by_text(ENGLISH.image_given.format(name="street.png"))).to_be_visible()
-    launch("api", "--models", str(toy_folder), "--port", str(port))
+def test_two_fingers_zoom_all_pictures_and_escape_takes_the_point_away(visit: Callable[..., Page], noise: Frames):
+    page = visit("/compare", has_touch=True, viewport={"width": 390, "height": 800})
+    give(page, ENGLISH.image, encode(noise()))
+    give(page, ENGLISH.truth, encode(made_truth(noise())))
     drawn(page)
-    expect(alert).to_have_count(0)
+    picture = page.locator("canvas[data-pane=truth]")
+    picture.scroll_into_view_if_needed()
+    box = picture.bounding_box()
+    assert box is not None
+    middle, row = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    touch = page.context.new_cdp_session(page)
+
+    def fingers(kind: str, *apart: float) -> None:
+        points = [{"x": middle + side, "y": row, "id": index} for index, side in enumerate(apart)]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", -30)
+    fingers("touchStart", -30, 30)
+    for apart in (40, 50, 60):
+        fingers("touchMove", -apart, apart)
+    fingers("touchEnd")
+    expect(page.get_by_role("button", name=PANES.whole)).to_have_text("200 %")
+    moved = {one.evaluate("one => one.style.transform") for one in page.locator("[data-pane]").all()}
+    assert len(moved) == 1, "all pictures move together"
+    expect(page.locator(".rm-side-row")).to_have_count(4)
+    page.locator(".rm-sides-grid").press("Escape")
+    expect(page.locator(".rm-side-row")).to_have_count(0)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nothing_is_wider_than_a_phone(theme: str, visit: Callable[..., Page], site: str):
-    page = visit("/compare", viewport={"width": 390, "height": 800}, locale="fr")
-    prefer(page, site, theme=theme, language="fr")
+def test_nothing_is_wider_than_a_phone(theme: str, visit: Callable[..., Page]):
+    page = visit("/compare", viewport={"width": 390, "height": 800}, prefer=f"theme={theme}&language=fr")
     page.get_by_role("button", name=FRENCH.sample).click()
     drawn(page)
     assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -9,10 +9,9 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -23,9 +22,6 @@ from playwright.sync_api import Browser, Locator, Page, WebSocket, expect
 from gui.palettes import CITYSCAPES, DISTINCT, Color
 from gui.texts.live import ENGLISH
 from gui.texts.shell import ENGLISH as COMMON
-
-Running = Callable[[int], AbstractContextManager[None]]
-
 
 COLORS = ((0, 0, 255), (0, 255, 0), (255, 0, 0))
 """BGR, as OpenCV writes them."""
@@ -129,18 +125,11 @@ def decoded(mask: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(mask)))
 
 
-def preferring(site: str, chosen: str) -> dict[str, Any]:
-    """A browser's state with preferences in it."""
-    cookie = {"name": "roadmask", "value": quote(chosen, safe=""), "domain": httpx.URL(site).host, "path": "/"}
-    rest = {"expires": -1, "httpOnly": False, "secure": False, "sameSite": "Lax"}
-    return {"cookies": [cookie | rest], "origins": []}
-
-
 @pytest.mark.parametrize(("chosen", "palette"), [("cityscapes", CITYSCAPES), ("distinct", DISTINCT)])
 def test_each_mask_lies_over_the_frame_it_belongs_to(
-    visit: Callable[..., Page], site: str, video: Path, chosen: str, palette: tuple[Color, ...]
+    visit: Callable[..., Page], video: Path, chosen: str, palette: tuple[Color, ...]
 ):
-    page = visit("/live", storage_state=preferring(site, f"palette={chosen}"))
+    page = visit("/live", prefer=f"palette={chosen}")
     wire = Wire(page)
     page.locator("input[type=file]").set_input_files(video)
     shows_masks(page)
@@ -199,12 +188,8 @@ def test_a_paused_video_goes_on_where_it_was(visit: Callable[..., Page], video: 
     assert page.evaluate(stream) == [False, address]
 
 
-def test_the_width_of_frames_and_the_model_can_be_chosen(
-    visit: Callable[..., Page], launch: Callable[..., str], toy_folder: Path, tmp_path: Path
-):
-    for name in ("accurate", "second"):
-        (tmp_path / f"{name}-fp32.onnx").write_bytes((toy_folder / "accurate-fp32.onnx").read_bytes())
-    page = visit("/live", launch("gui", "--api", launch("api", "--models", str(tmp_path))))
+def test_the_width_of_frames_and_the_model_can_be_chosen(visit: Callable[..., Page], two_models: str):
+    page = visit("/live", two_models)
     wire = Wire(page)
     press(page, ENGLISH.camera)
     shows_masks(page)
@@ -215,6 +200,77 @@ def test_the_width_of_frames_and_the_model_can_be_chosen(
     pick(page, ENGLISH.model, "second-fp32")
     wait(page, lambda: len(wire.addresses) == 2 and len(wire.masks) > 2)
     assert wire.addresses[1].endswith("/live/stream?model=second-fp32")
+
+
+def test_hidden_categories_are_transparent_in_masks_to_come_and_in_the_one_that_is_shown(
+    visit: Callable[..., Page], video: Path
+):
+    page = visit("/live")
+    page.locator("input[type=file]").set_input_files(video)
+    shows_masks(page)
+    boxes = page.get_by_role("list", name=ENGLISH.legend).get_by_role("checkbox")
+    expect(boxes).to_have_count(7)
+    for box in boxes.all():
+        box.press("Space")
+    wait(page, lambda: not drawn(page)[1].any())
+    # A mask that comes now; a transparent one shows nothing of the one before.
+    page.evaluate("document.querySelector('canvas.rm-live-mask').getContext('2d').fillRect(0, 0, 9, 9)")
+    wait(page, lambda: not drawn(page)[1].any())
+    press(page, ENGLISH.pause)
+    page.get_by_role("checkbox", name=COMMON.categories["flat"]).click()
+    page.get_by_role("checkbox", name=COMMON.categories["object"]).click()
+    wait(page, lambda: bool(drawn(page)[1].any()))
+    page.get_by_role("checkbox", name=COMMON.categories["construction"]).click()
+    wait(page, lambda: bool((drawn(page)[1][..., 3] == 255).all()))
+
+
+def test_another_camera_can_be_chosen(visit: Callable[..., Page]):
+    page = visit("/live")
+    expect(page.get_by_label(ENGLISH.which, exact=True)).to_have_count(0)
+    press(page, ENGLISH.camera)
+    shows_masks(page)
+    used = "() => document.querySelector('video.rm-live-video').srcObject?.getTracks()[0].getSettings().deviceId"
+    first = page.evaluate(used)
+    names = page.evaluate(
+        "async () => (await navigator.mediaDevices.enumerateDevices()).filter(d => d.kind === 'videoinput')"
+        ".map(d => [d.label, d.deviceId])"
+    )
+    assert len(names) == 2
+    other = next(name for name, camera in names if camera != first)
+    pick(page, ENGLISH.which, other)
+    wait(page, lambda: page.evaluate(used) not in (None, first))
+    shows_masks(page)
+
+
+@pytest.mark.parametrize("ends", ["allowed", "denied"])
+def test_a_video_plays_on_whatever_becomes_of_the_camera_that_was_asked_for_before(
+    visit: Callable[..., Page], video: Path, ends: str
+):
+    page = visit("/live")
+    page.evaluate("""() => {
+      const devices = navigator.mediaDevices;
+      const real = devices.getUserMedia.bind(devices);
+      devices.getUserMedia = async (wanted) => {
+        const decided = await new Promise((done) => (window.decide = done));
+        if (decided === "denied") throw new DOMException("", "NotAllowedError");
+        return (window.late = await real(wanted));
+      };
+    }""")
+    press(page, ENGLISH.camera)
+    page.locator("input[type=file]").set_input_files(video)
+    shows_masks(page)
+    page.evaluate("how => window.decide(how)", ends)
+    if ends == "allowed":
+        page.wait_for_function("() => window.late?.getTracks()[0].readyState === 'ended'")
+    wire = page.locator("canvas.rm-live-mask")
+    before = page.locator("video.rm-live-video").evaluate("video => video.currentTime")
+    page.wait_for_function(
+        "before => (v => !v.paused && v.currentTime !== before)(document.querySelector('video.rm-live-video'))",
+        arg=before,
+    )
+    expect(wire).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.get_by_role("status")).to_have_text(ENGLISH.running)
 
 
 def test_the_opacity_is_chosen_with_the_keyboard(visit: Callable[..., Page]):
@@ -273,23 +329,20 @@ def test_a_page_that_came_without_https_says_why_it_has_no_camera(browser: Brows
 
 
 def test_the_stream_goes_on_by_itself_when_the_api_comes_back(
-    visit: Callable[..., Page], launch: Callable[..., str], running: Running, video: Path
+    visit: Callable[..., Page], lonely: SimpleNamespace, video: Path
 ):
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        port = listening.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    page = visit("/live", launch("gui", "--api", address))
+    page = visit("/live", lonely.site)
     wire = Wire(page)
     page.locator("input[type=file]").set_input_files(video)
     alert = page.get_by_role("alert")
-    expect(alert).to_contain_text(f"{COMMON.unreachable.format(api=address)} {ENGLISH.reconnecting}")
-    with running(port):
+    expect(alert).to_contain_text(f"{COMMON.unreachable.format(api=lonely.api)} {ENGLISH.reconnecting}")
+    with lonely.running():
         shows_masks(page)
         expect(alert).to_be_hidden()
     expect(alert).to_contain_text(ENGLISH.reconnecting)
     expect(page.locator("canvas.rm-live-mask")).to_be_visible()
     count = len(wire.addresses)
-    with running(port):
+    with lonely.running():
         wait(page, lambda: len(wire.addresses) > count and len(wire.masks) > 2)
         expect(alert).to_be_hidden()
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import shutil
-import socket
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -33,36 +32,53 @@ ACCURACY = {
 
 
 @pytest.fixture(scope="module")
-def several(tmp_path_factory: pytest.TempPathFactory, toy_folder: Path) -> Path:
-    """The toy model, one that takes the darkest channel where that takes the brightest, and a file that is no model."""
+def darkest(tmp_path_factory: pytest.TempPathFactory, toy_folder: Path) -> Path:
+    """A model that takes the darkest channel where the toy model takes the brightest."""
     import onnx
 
-    folder = tmp_path_factory.mktemp("several")
-    shutil.copy(toy_folder / "accurate-fp32.onnx", folder)
     model = onnx.load(toy_folder / "accurate-fp32.onnx")
     next(node for node in model.graph.node if node.op_type == "ArgMax").op_type = "ArgMin"
     made = Contract("fp32", run={"seed": 7, "note": "<b>5 & 6</b>"}, data=("streets",), accuracy=ACCURACY, gmac=4.25)
     onnx.helper.set_model_props(model, {contract.KEY: made.to_json()})
-    onnx.save(model, folder / "darkest-fp32.onnx")
-    (folder / "broken-fp32.onnx").write_bytes(b"no model")
-    return folder
+    path = tmp_path_factory.mktemp("other") / "darkest-fp32.onnx"
+    onnx.save(model, path)
+    return path
 
 
 @dataclass(frozen=True)
 class Lab:
-    """An API of its own, in which nobody asked for anything yet, and the page in front of it."""
+    """An API with the toy model as its default and another, which nobody asked for yet, and the page in front of it."""
 
     api: str
     site: str
+    folder: Path
+    other: str = ""
+    """The other one's file stem."""
 
     def states(self) -> dict[str, str]:
         return {row["name"]: row["state"] for row in httpx.post(self.api + "/v2/repository/index").json()}
 
 
+@pytest.fixture(scope="module")
+def shared_lab(launch: Callable[..., str], toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    folder = tmp_path_factory.mktemp("several")
+    shutil.copy(toy_folder / "accurate-fp32.onnx", folder)
+    api = launch("api", "--models", str(folder), ROADMASK_ADMIN="1")
+    return Lab(api, launch("gui", "--api", api), folder)
+
+
+NUMBERS = itertools.count()
+
+
 @pytest.fixture
-def lab(launch: Callable[..., str], several: Path) -> Lab:
-    api = launch("api", "--models", str(several))
-    return Lab(api, launch("gui", "--api", api))
+def lab(shared_lab: Lab, darkest: Path) -> Iterator[Lab]:
+    """With a name for the other that no test has used: what was loaded once is told apart from what never was."""
+    other = f"darkest{next(NUMBERS)}-fp32"
+    path = shared_lab.folder / f"{other}.onnx"
+    shutil.copy(darkest, path)
+    yield replace(shared_lab, other=other)
+    path.unlink()
+    httpx.post(f"{shared_lab.api}/v2/repository/models/{other}/unload")
 
 
 def encode(pixels: np.ndarray) -> bytes:
@@ -103,18 +119,28 @@ def test_models_are_listed_and_only_a_click_loads_one(visit: Callable[..., Page]
     page = visit("/models", base=lab.site)
     expect(row_of(page, "accurate-fp32")).to_contain_text(ENGLISH.is_default)
     expect(row_of(page, "accurate-fp32").get_by_text(ENGLISH.loaded, exact=True)).to_be_visible()
-    expect(row_of(page, "darkest-fp32").get_by_text(ENGLISH.not_loaded, exact=True)).to_be_visible()
+    expect(row_of(page, lab.other).get_by_text(ENGLISH.not_loaded, exact=True)).to_be_visible()
     expect(page.get_by_text(ENGLISH.load_hint)).to_be_visible()
     expect(page.locator(".rm-model")).to_have_count(1)
-    assert lab.states() == {"accurate-fp32": "READY", "broken-fp32": "UNAVAILABLE", "darkest-fp32": "UNAVAILABLE"}
-    expect(page.get_by_role("button", name="Load accurate-fp32")).to_have_count(0)
-    page.get_by_role("button", name=ENGLISH.load_label.format(model="darkest-fp32")).click()
-    expect(row_of(page, "darkest-fp32").get_by_text(ENGLISH.loaded, exact=True)).to_be_visible()
-    assert lab.states()["darkest-fp32"] == "READY"
+    assert lab.states() == {"accurate-fp32": "READY", lab.other: "UNAVAILABLE"}
+    expect(page.get_by_role("button", name=ENGLISH.load_label.format(model="accurate-fp32"))).to_have_count(0)
+    page.get_by_role("button", name=ENGLISH.load_label.format(model=lab.other)).click()
+    expect(row_of(page, lab.other).get_by_text(ENGLISH.loaded, exact=True)).to_be_visible()
+    assert lab.states()[lab.other] == "READY"
     expect(page.locator(".rm-model")).to_have_count(2)
     expect(page.locator(".rm-model").first.get_by_role("heading", level=2)).to_contain_text("accurate-fp32")
 
 
+@pytest.fixture
+def broken(shared_lab: Lab) -> Iterator[None]:
+    """A file that is no model, for one test."""
+    path = shared_lab.folder / "broken-fp32.onnx"
+    path.write_bytes(b"no model")
+    yield
+    path.unlink()
+
+
+@pytest.mark.usefixtures("broken")
 def test_a_file_that_cannot_be_loaded_tells_why(visit: Callable[..., Page], lab: Lab):
     page = visit("/models", base=lab.site)
     page.get_by_role("button", name=ENGLISH.load_label.format(model="broken-fp32")).click()
@@ -128,12 +154,21 @@ def test_a_file_that_cannot_be_loaded_tells_why(visit: Callable[..., Page], lab:
     expect(page.get_by_role("option")).to_have_count(2)  # it is none to choose
 
 
+def test_a_model_that_was_unloaded_is_told_so_and_not_offered(visit: Callable[..., Page], lab: Lab):
+    assert httpx.post(f"{lab.api}/v2/repository/models/{lab.other}/unload").is_success
+    page = visit("/models", base=lab.site)
+    expect(row_of(page, lab.other).get_by_text(ENGLISH.unloaded, exact=True)).to_be_visible()
+    expect(page.get_by_text(ENGLISH.failed)).to_have_count(0)
+    expect(row_of(page, lab.other).get_by_role("button")).to_have_count(0)
+    expect(page.get_by_text(ENGLISH.pair_alone)).to_be_visible()
+
+
 def test_a_loaded_model_tells_its_contract_its_accuracy_and_how_it_runs(visit: Callable[..., Page], lab: Lab):
     page = visit("/models", base=lab.site)
     expect(card_of(page, "accurate-fp32").get_by_text(ENGLISH.accuracy_none)).to_be_visible()
     # Loaded by somebody else: it shows up by itself.
-    told = httpx.get(lab.api + "/model?model=darkest-fp32").json()
-    card = card_of(page, "darkest-fp32")
+    told = httpx.get(f"{lab.api}/model?model={lab.other}").json()
+    card = card_of(page, lab.other)
     expect(card).to_be_visible(timeout=15_000)
 
     facts = dict(
@@ -168,16 +203,17 @@ def test_two_models_on_one_image_differ_where_their_masks_do(visit: Callable[...
     # A grey strip is the same to both: all channels alike, the first one counts.
     pixels = noise()
     pixels[10:20] = pixels[10:20, :, :1]
-    will_load = page.get_by_text(ENGLISH.will_load.format(model="broken-fp32"))
-    expect(will_load).to_be_visible()
     page.get_by_role("combobox", name=ENGLISH.second).click()
-    page.get_by_role("option", name=f"darkest-fp32 ({ENGLISH.not_loaded})").click()
-    expect(page.get_by_text(ENGLISH.will_load.format(model="darkest-fp32"))).to_be_visible()
-    assert lab.states()["darkest-fp32"] == "UNAVAILABLE", "nothing is loaded before there is an image"
+    page.get_by_role("option", name="accurate-fp32").click()
+    expect(page.get_by_text(ENGLISH.choosing_loads)).to_have_count(2)
+    page.get_by_role("combobox", name=ENGLISH.second).click()
+    page.get_by_role("option", name=f"{lab.other} ({ENGLISH.not_loaded})").click()
+    expect(page.get_by_text(ENGLISH.will_load.format(model=lab.other))).to_be_visible()
+    assert lab.states()[lab.other] == "UNAVAILABLE", "nothing is loaded before there is an image"
     give(page, pixels)
     expect(page.locator(".rm-sides[data-state=done]")).to_be_visible()
 
-    first, second = mask_of(lab, "accurate-fp32", pixels), mask_of(lab, "darkest-fp32", pixels)
+    first, second = mask_of(lab, "accurate-fp32", pixels), mask_of(lab, lab.other, pixels)
     colors = np.array(CITYSCAPES, np.uint8)
     assert (shown(page, "first")[..., :3] == colors[first]).all()
     assert (shown(page, "second")[..., :3] == colors[second]).all()
@@ -189,12 +225,12 @@ def test_two_models_on_one_image_differ_where_their_masks_do(visit: Callable[...
     expect(page.get_by_role("status").get_by_text(told)).to_be_visible()
 
     shares, times = page.locator(".rm-result .rm-result table.rm-plain").all()
-    expect(shares.locator("thead th")).to_have_text(["accurate-fp32", "darkest-fp32"])
+    expect(shares.locator("thead th")).to_have_text(["accurate-fp32", lab.other])
     flat = [percent(float((mask == 1).mean()), "en") for mask in (first, second)]
     expect(shares.locator("tbody tr").first).to_have_text("flat" + "".join(flat))
     expect(times.locator("tbody th")).to_have_text(list(ENGLISH.stages.values()))
     # It is loaded now, and the list says so without waiting for its next look.
-    expect(row_of(page, "darkest-fp32").get_by_text(ENGLISH.loaded, exact=True)).to_be_visible()
+    expect(row_of(page, lab.other).get_by_text(ENGLISH.loaded, exact=True)).to_be_visible()
 
     page.get_by_role("combobox", name=ENGLISH.second).click()
     page.get_by_role("option", name="accurate-fp32").click()
@@ -207,21 +243,8 @@ def test_one_model_alone_has_nothing_to_be_held_against(visit: Callable[..., Pag
     expect(page.get_by_role("combobox")).to_have_count(0)
 
 
-def test_the_list_is_read_as_soon_as_the_api_is_there(
-    visit: Callable[..., Page], launch: Callable[..., str], toy_folder: Path
-):
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        port = listening.getsockname()[1]
-    page = visit("/models", base=launch("gui", "--api", f"http://127.0.0.1:{port}"))
-    alert = page.get_by_role("alert").get_by_text("can't be reached. Start it with: python -m api")
-    expect(alert).to_be_visible()
-    launch("api", "--models", str(toy_folder), "--port", str(port))
-    expect(row_of(page, "accurate-fp32")).to_contain_text(ENGLISH.is_default)
-    expect(alert).to_have_count(0)
-
-
 def test_nothing_is_wider_than_a_phone(visit: Callable[..., Page], lab: Lab, noise: Frames):
-    httpx.get(lab.api + "/model?model=darkest-fp32")
+    httpx.get(f"{lab.api}/model?model={lab.other}")
     page = visit("/models", base=lab.site, viewport={"width": 390, "height": 800})
     expect(page.locator(".rm-model")).to_have_count(2)
     give(page, noise())

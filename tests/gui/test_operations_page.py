@@ -6,11 +6,10 @@ import asyncio
 import io
 import math
 import re
-import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -28,9 +27,6 @@ from gui.sampler import Point, Rates, Sampler, rates
 from gui.settings import Settings
 from gui.texts.operations import ENGLISH, FRENCH
 from gui.texts.shell import ENGLISH as COMMON
-
-Running = Callable[[int], AbstractContextManager[None]]
-
 
 PROCESS = "process_start_time_seconds {process}\n"
 
@@ -114,7 +110,7 @@ class Answers(Client):
 def sampled(texts: list[str | None], count: int, viewers: int = 1) -> tuple[Sampler, Answers]:
     """The sampler once it has so many points."""
     client = Answers(texts)
-    made = Sampler(client, step_s=0.01)
+    made = Sampler(client, step_s=0.05)
 
     async def run() -> None:
         seen = [asyncio.Event() for _ in range(viewers)]
@@ -146,7 +142,7 @@ def test_the_api_is_read_once_for_all_visitors_and_only_while_somebody_looks():
 def test_a_gap_stays_a_gap_and_the_next_rates_begin_after_it():
     made, _ = sampled([exposed(10), exposed(20), None, exposed(40), exposed(50)], 5)
     points = [point for point in made.points if point is not None][:5]
-    frames = [point.rates and round(point.rates.frames * 0.01) for point in points]
+    frames = [point.rates and round(point.rates.frames * 0.05) for point in points]
     assert frames == [None, 10, None, None, 10]
     assert points[2].error is not None
     assert read(points, lambda point: point.rates.frames if point.rates else None)[-3:-1] == [None, None]
@@ -155,7 +151,7 @@ def test_a_gap_stays_a_gap_and_the_next_rates_begin_after_it():
 def test_a_restarted_api_or_another_replica_makes_no_negative_rate():
     made, _ = sampled([exposed(1000), exposed(1010), exposed(5, process=2), exposed(8, process=2)], 4)
     points = [point for point in made.points if point is not None][:4]
-    assert [point.rates and round(point.rates.frames * 0.01) for point in points] == [None, 10, None, 3]
+    assert [point.rates and round(point.rates.frames * 0.05) for point in points] == [None, 10, None, 3]
 
 
 def test_metrics_that_are_none_are_an_error_of_the_api():
@@ -233,11 +229,8 @@ def test_what_the_api_does_is_seen_within_seconds(
     expect(chart(page, ENGLISH.refusals).get_by_text(ENGLISH.no_refusal)).to_be_visible()
 
 
-def test_the_quantile_of_the_stages_is_chosen(
-    visit: Callable[..., Page], fresh: tuple[str, str], noise: Callable[..., np.ndarray]
-):
-    api, site = fresh
-    page = visit("/operations", site, locale="fr-FR")
+def test_the_quantile_of_the_stages_is_chosen(visit: Callable[..., Page], api: str, noise: Callable[..., np.ndarray]):
+    page = visit("/operations", locale="fr-FR")
     expect(page.get_by_role("status")).to_contain_text(FRENCH.ready)
     post(api, noise())
     named = re.compile(r"Inférence ([\d,]+) ms")
@@ -248,25 +241,19 @@ def test_the_quantile_of_the_stages_is_chosen(
     expect(plot(page, FRENCH.stages)).not_to_have_accessible_name(before or "")
 
 
-def test_an_api_that_is_away_is_told_and_its_return_seen(
-    visit: Callable[..., Page], launch: Callable[..., str], running: Running
-):
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        port = listening.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    page = visit("/operations", launch("gui", "--api", address))
+def test_an_api_that_is_away_is_told_and_its_return_seen(visit: Callable[..., Page], lonely: SimpleNamespace):
+    page = visit("/operations", lonely.site)
     status = page.get_by_role("status")
-    away = COMMON.unreachable.format(api=address)
+    away = COMMON.unreachable.format(api=lonely.api)
     expect(status).to_contain_text(away)
     expect(status).to_contain_text(COMMON.retrying)
     expect(now(page, ENGLISH.now_health)).to_have_text(ENGLISH.healths[0])
-    with running(port):
+    with lonely.running():
         expect(status).to_contain_text(ENGLISH.ready, timeout=20_000)
     expect(status).to_contain_text(away, timeout=20_000)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
 def test_charts_fit_the_screen_in_the_themes_text_colour(visit: Callable[..., Page], scheme: str, width: int):
     page = visit("/operations", viewport={"width": width, "height": 800}, color_scheme=scheme)
     expect(now(page, ENGLISH.now_memory)).to_have_text(re.compile(r"MiB$"))

@@ -24,6 +24,8 @@ from gui.client import ApiError, Client
 from gui.palettes import CITYSCAPES, PALETTES
 from gui.settings import Settings
 from gui.shell import PAGES
+from gui.texts.compare import ENGLISH as COMPARE
+from gui.texts.segment import ENGLISH as SEGMENT
 from gui.texts.shell import ENGLISH, FRENCH
 from runtime import categories
 from runtime.segmenter import Segmenter
@@ -71,7 +73,7 @@ def test_an_api_that_is_away_is_told_with_what_to_do():
     client = Client(Settings(api=f"http://127.0.0.1:{port}"))
     with pytest.raises(ApiError) as told:
         run(client, client.segment(b"anything"))
-    assert told.value.sentence(ENGLISH, client.settings).endswith("can't be reached. Start it with: python -m api")
+    assert told.value.sentence(ENGLISH, client.settings).endswith("can’t be reached. Start it with: python -m api.")
     assert "injoignable" in told.value.sentence(FRENCH, client.settings)
 
 
@@ -80,21 +82,33 @@ def test_an_image_that_browsers_cannot_show_is_shown_as_jpeg(client: Client, noi
     assert Image.open(io.BytesIO(shown)).size == (60, 40)
 
 
-def test_the_key_is_read_anew_and_sent(launch: Callable[..., str], toy_folder: Path, tmp_path: Path):
-    keys, key = tmp_path / "keys", tmp_path / "key"
-    keys.write_text("right-key-of-32-characters-or-so\n")
+def test_the_key_is_read_anew_and_sent(guarded: tuple[str, str], tmp_path: Path):
+    api, right = guarded
+    key = tmp_path / "key"
     key.write_text("wrong\n")
-    guarded = launch("api", "--models", str(toy_folder), ROADMASK_API_KEYS_FILE=str(keys))
-    client = Client(Settings(api=guarded, api_key_file=key))
+    client = Client(Settings(api=api, api_key_file=key))
 
     async def ask() -> str:
         with pytest.raises(ApiError) as told:
             await client.model()
-        assert told.value.status == 401
-        key.write_text(keys.read_text())
+        assert (told.value.status, told.value.reason) == (401, "bad_key")
+        assert not await client.ready()
+        key.write_text(right)
+        assert await client.ready()
         return str((await client.model())["model"])
 
     assert run(client, ask()) == "accurate-fp32"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", "schlüssel\u4e2d\n".encode()])
+def test_a_key_that_cannot_be_sent_is_told(content: bytes | None, tmp_path: Path):
+    key = tmp_path / "key"
+    if content is not None:
+        key.write_bytes(content)
+    client = Client(Settings(api_key_file=key))
+    with pytest.raises(ApiError) as told:
+        run(client, client.model())
+    assert told.value.sentence(ENGLISH, client.settings) == ENGLISH.no_key
 
 
 def test_the_palettes_are_the_categories_own_and_one_to_tell_apart():
@@ -166,8 +180,10 @@ def test_a_narrow_screen_has_the_pages_in_its_menu(visit: Callable[..., Page]):
 
 @pytest.mark.parametrize("path", PAGES.values())
 def test_every_page_fits_both_widths_in_both_themes(path: str, visit: Callable[..., Page], tmp_path: Path):
+    page = visit(path)
     for width, theme in itertools.product((390, 1280), ("light", "dark")):
-        page = visit(path, viewport={"width": width, "height": 844}, color_scheme=theme)
+        page.set_viewport_size({"width": width, "height": 844})
+        page.emulate_media(color_scheme=theme)
         expect(page.locator(f"body.body--{theme}")).to_be_attached()
         assert page.evaluate("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
         taken = tmp_path / f"{width}-{theme}.png"
@@ -177,3 +193,45 @@ def test_every_page_fits_both_widths_in_both_themes(path: str, visit: Callable[.
             grey = np.asarray(shown.convert("L"))
         assert (np.median(grey) > 128) == (theme == "light")
         assert grey.std() > 5
+
+
+FOCUSABLE = """() => [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex]")].filter(
+  (one) => one.tabIndex >= 0 && !one.disabled && one.type !== "file" && one.getClientRects().length &&
+    one.checkVisibility({ visibilityProperty: true }) && !one.matches(".q-checkbox__native"))"""
+
+FOCUSED = """() => {
+  const one = document.activeElement;
+  if (one === document.body) return null;
+  one.dataset.seen = "yes";
+  // What shows the focus: an outline or a shadow, or the border that Quasar draws around a field.
+  const { outlineStyle, boxShadow } = getComputedStyle(one);
+  const shown = outlineStyle !== "none" || boxShadow.includes("232, 163, 61") ||
+    one.closest(".q-field--focused") || one.matches(".rm-divider");
+  const named = one.getAttribute("aria-label") || one.labels?.length || one.textContent.trim() || one.title;
+  return [one.outerHTML.slice(0, 120), Boolean(shown), Boolean(named)];
+}"""
+
+
+@pytest.mark.parametrize("path", PAGES.values())
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(path: str, visit: Callable[..., Page]):
+    page = visit(path)
+    if path == PAGES["segment"]:
+        page.get_by_role("button", name=SEGMENT.streets["day"]).press("Enter")
+        page.locator(".rm-timings").wait_for()
+    if path == PAGES["compare"]:
+        page.get_by_role("button", name=COMPARE.sample).press("Enter")
+        page.locator(".rm-sides[data-state=done]").wait_for()
+    page.get_by_role("link", name=ENGLISH.skip).focus()
+    reached = 0
+    for _ in range(80):
+        focused = page.evaluate(FOCUSED)
+        if focused is None:
+            break
+        markup, is_shown, is_named = focused
+        assert is_shown, f"nothing shows that it has the focus: {markup}"
+        assert is_named, f"it has no name: {markup}"
+        reached += 1
+        page.keyboard.press("Tab")
+    unseen = "().filter((one) => !one.dataset.seen).map((one) => one.outerHTML.slice(0, 99))"
+    assert page.evaluate(f"({FOCUSABLE}){unseen}") == []
+    assert reached >= 7

@@ -8,8 +8,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -203,23 +204,23 @@ def test_why_the_api_refuses_is_told_in_its_words(site: str):
         assert closed(client) == (4404, told["said"])
 
 
-def test_an_api_that_is_away_is_told(launch: Callable[..., str]):
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        port = listening.getsockname()[1]
-    with open_stream(launch("gui", "--api", f"http://127.0.0.1:{port}")) as client:
+def test_an_api_that_is_away_is_told(lonely: SimpleNamespace):
+    with open_stream(lonely.site) as client:
         assert json.loads(client.recv(timeout=20)) == {"reason": "unreachable", "said": "", "status": None}
         assert closed(client)[0] == 1014
 
 
-def test_the_key_is_sent_and_stays_on_the_pages_server(launch: Callable[..., str], toy_folder: Path, tmp_path: Path):
-    keys, key = tmp_path / "keys", tmp_path / "key"
-    keys.write_text("right-key-of-32-characters-or-so\n")
+def test_the_key_is_sent_and_stays_on_the_pages_server(
+    launch: Callable[..., str], guarded: tuple[str, str], tmp_path: Path
+):
+    api, right = guarded
+    key = tmp_path / "key"
     key.write_text("wrong\n")
-    guarded = launch("api", "--models", str(toy_folder), ROADMASK_API_KEYS_FILE=str(keys))
-    page = launch("gui", "--api", guarded, "--api-key-file", str(key))
+    page = launch("gui", "--api", api, "--api-key-file", str(key))
     with open_stream(page) as client:
-        assert json.loads(client.recv(timeout=20))["status"] == 401
-    key.write_text(keys.read_text())
+        told = json.loads(client.recv(timeout=20))
+        assert (told["reason"], told["status"]) == ("bad_key", 401)
+    key.write_text(right)
     with open_stream(page) as client:
         client.send("a text")
         assert "no frame" in json.loads(client.recv(timeout=20))["error"]

@@ -11,8 +11,9 @@ import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -21,6 +22,8 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from gui.client import MAX_BYTES
+from gui.palettes import DISTINCT
+from gui.shell import PAGES
 from gui.texts.segment import ENGLISH, FRENCH
 from gui.texts.shell import ENGLISH as WORDS
 from gui.texts.uploads import ENGLISH as UPLOADS
@@ -81,11 +84,6 @@ def bytes_of(page: Page, link: str) -> bytes:
     with page.expect_download() as told:
         page.get_by_text(link, exact=True).click()
     return Path(told.value.path()).read_bytes()
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        return int(listening.getsockname()[1])
 
 
 def test_shares_timings_and_model_are_told_largest_share_first(visit: Visit, api: str):
@@ -164,15 +162,30 @@ def test_a_dropped_and_a_pasted_file_are_taken_anywhere_on_the_page(visit: Visit
         expect(page.get_by_text(UPLOADS.hint)).to_be_visible()
 
 
-def test_downloads_are_what_the_api_gives(visit: Visit, api: str):
+def test_mask_and_json_are_saved_as_the_api_gave_them(visit: Visit, api: str):
     page = visit()
     give(page, data := stripes(60, 40, 30), "../a street.png")
     drawn(page)
     assert bytes_of(page, ENGLISH.mask) == asked(api, data).content
     told, own = json.loads(bytes_of(page, ENGLISH.json)), asked(api, data, format="json").json()
     assert {**told, "timings_ms": None} == {**own, "timings_ms": None}
+
+
+def test_the_overlay_is_saved_as_it_is_seen(visit: Visit):
+    page = visit(prefer="palette=distinct")
+    give(page, stripes(160, 160, 160))
+    drawn(page)
     page.get_by_role("slider", name=VIEWER.opacity).fill("35")
-    assert bytes_of(page, ENGLISH.overlay) == asked(api, data, format="jpeg", opacity="0.35").content
+    page.get_by_role("checkbox", name=WORDS.categories["construction"]).click()
+    page.wait_for_function(f"at => ({PIXEL})(at)[3] === 0", arg=[240, 30])
+    for name in (VIEWER.zoom_in, VIEWER.beside):  # ways to look at it, and no part of it
+        page.get_by_role("button", name=name).click()
+    saved = np.asarray(Image.open(io.BytesIO(bytes_of(page, ENGLISH.overlay))), float)
+    assert saved.shape == (64, 480, 3)
+    frame = 255 * np.eye(3)
+    wanted = [0.65 * frame[0] + 0.35 * np.array(DISTINCT[1]), frame[1], 0.65 * frame[2] + 0.35 * np.array(DISTINCT[3])]
+    for x, color in zip((80, 240, 400), wanted, strict=True):
+        np.testing.assert_allclose(saved[16:48, x - 40 : x + 40].mean((0, 1)), color, atol=3)  # JPEG is not exact
 
 
 def test_a_sample_is_segmented_by_mouse_and_by_keyboard(visit: Visit):
@@ -239,50 +252,35 @@ def test_a_format_that_browsers_do_not_show_is_shown_as_jpeg(visit: Visit, api: 
     assert image.evaluate("image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])") == [80, 48]
 
 
-def test_while_the_api_is_away_the_image_stays_and_is_segmented_once_it_is_back(
-    visit: Visit, launch: Callable[..., str], toy_folder: Path
-):
-    port = free_port()
-    page = visit(base=launch("gui", "--api", f"http://127.0.0.1:{port}"))
+def test_while_the_api_is_away_the_image_stays_and_is_segmented_once_it_is_back(visit: Visit, lonely: SimpleNamespace):
+    page = visit(base=lonely.site)
     give(page, stripes(60, 60, 60), "waiting.png")
-    expect(alert(page)).to_contain_text(WORDS.unreachable.format(api=f"http://127.0.0.1:{port}"))
+    expect(alert(page)).to_contain_text(WORDS.unreachable.format(api=lonely.api))
     expect(alert(page)).to_contain_text(WORDS.retrying)
     image = page.locator(".rm-viewer img")
     expect(image).to_be_visible()
     assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 180
-    launch("api", "--models", str(toy_folder), "--port", str(port))
-    drawn(page)
+    with lonely.running():
+        drawn(page)
     expect(alert(page)).to_have_count(0)
     assert canvas_pixel(page, 30, 30) == (*CATEGORIES[1].color, 255)
 
 
 @pytest.fixture(scope="module")
-def two_models(launch: Callable[..., str], toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The page in front of an API with two models, and with a folder of frames."""
-    models = tmp_path_factory.mktemp("two")
-    for name in ("accurate", "fast"):
-        shutil.copy(toy_folder / "accurate-fp32.onnx", models / f"{name}-fp32.onnx")
+def with_frames(launch: Callable[..., str], api: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page with a folder of frames."""
     frames = tmp_path_factory.mktemp("frames")
     (frames / "a town").mkdir()
     for number in range(101):
         (frames / "a town" / f"frame {number:03}#.png").write_bytes(stripes(20, 20, 20 + number))
+    (frames / "a town" / '"><img src=x>.png').write_bytes(stripes(20, 20, 20))
     (frames / "notes.txt").write_text("not for visitors")
     (frames.parent / "outside.png").write_bytes(stripes(9, 9, 9))
-    return launch("gui", "--api", launch("api", "--models", str(models)), "--frames", str(frames))
+    return launch("gui", "--api", api, "--frames", str(frames))
 
 
-def test_another_model_segments_the_same_image(visit: Visit, two_models: str):
-    page = visit(base=two_models)
-    give(page, stripes(60, 60, 60))
-    expect(page.locator(".rm-facts").first).to_contain_text("accurate")
-    page.get_by_role("combobox", name=ENGLISH.model).click()
-    page.get_by_role("option", name=re.compile("^fast")).click()
-    expect(page.locator(".rm-facts").first).to_contain_text("fast")
-    drawn(page)
-
-
-def test_the_operators_frames_are_listed_to_a_limit_and_loaded_when_asked_for(visit: Visit, two_models: str):
-    page = visit(base=two_models, viewport={"width": 900, "height": 700})
+def test_the_operators_frames_are_listed_to_a_limit_and_loaded_when_asked_for(visit: Visit, with_frames: str):
+    page = visit(base=with_frames, viewport={"width": 900, "height": 700})
     loaded: list[str] = []
     page.on("request", lambda request: loaded.append(request.url) if "/frames/" in request.url else None)
     summary = page.get_by_text(ENGLISH.frames.format(count=100))
@@ -294,13 +292,22 @@ def test_the_operators_frames_are_listed_to_a_limit_and_loaded_when_asked_for(vi
     page.get_by_role("button", name="frame 001#.png").click()
     expect(page.locator(".rm-file")).to_have_text("frame 001#.png, 61 x 64")
     drawn(page)
+    strange = page.get_by_role("button", name='"><img src=x>.png')
+    strange.click()
+    expect(page.locator(".rm-file")).to_have_text('"><img src=x>.png, 60 x 64')
     assert 0 < len(set(loaded)) < 100
 
 
-@pytest.mark.parametrize("path", ["../outside.png", "%2e%2e/outside.png", "notes.txt", "", "nothing.png", "a%20town"])
-def test_of_the_folder_only_its_images_are_given(two_models: str, path: str):
-    assert httpx.get(f"{two_models}/frames/{path}").status_code == 404
-    assert httpx.get(f"{two_models}/frames/a%20town/frame%20000%23.png").status_code == 200
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("../outside.png", "%2e%2e/outside.png", "/etc/passwd", "notes.txt", "", "nothing.png", "a%20town"),
+        *("%00.png", "a" * 300 + ".png"),
+    ],
+)
+def test_of_the_folder_only_its_images_are_given(with_frames: str, path: str):
+    assert httpx.get(f"{with_frames}/frames/{path}").status_code == 404
+    assert httpx.get(f"{with_frames}/frames/a%20town/frame%20000%23.png").status_code == 200
 
 
 def test_in_french(visit: Visit):
@@ -328,13 +335,17 @@ def under_a_path(site: str) -> Iterator[str]:
             closes = b"" if b"upgrade: websocket" in head.lower() else b"Connection: close\r\n"
             with socket.create_connection((page.host, page.port or 80)) as onward:
                 onward.sendall(asked + head + closes + b"\r\n")
-                back = threading.Thread(target=shutil.copyfileobj, args=(onward.makefile("rb", 0), self.wfile))
+                back = threading.Thread(target=self.copy_back, args=(onward,))
                 back.start()
                 with suppress(OSError):
                     while data := self.rfile.read1(65536):
                         onward.sendall(data)
                     onward.shutdown(socket.SHUT_WR)
                 back.join()
+
+        def copy_back(self, onward: socket.socket) -> None:
+            with suppress(OSError):  # the browser went on to another page
+                shutil.copyfileobj(onward.makefile("rb", 0), self.wfile)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Proxy) as server:
         server.daemon_threads = True
@@ -353,6 +364,16 @@ def test_under_a_sub_path(visit: Visit, under_a_path: str):
     drawn(page)
     assert Image.open(io.BytesIO(bytes_of(page, ENGLISH.mask))).size == (130, 64)
     assert Image.open(io.BytesIO(bytes_of(page, ENGLISH.overlay))).size == (130, 64)
+    for key, path in PAGES.items():
+        page.get_by_role("navigation").get_by_role("link", name=getattr(WORDS, key), exact=True).click()
+        page.wait_for_url(under_a_path + path)
+        expect(page.locator('a[aria-current="page"]')).to_have_text(getattr(WORDS, key))
+    page.go_back()
+    expect(page.locator('a[aria-current="page"]')).to_have_text(WORDS.models)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.get_by_role("button", name=WORDS.menu).click()
+    page.get_by_role("menuitem", name=WORDS.compare).click()
+    page.wait_for_url(under_a_path + "/compare")
 
 
 @pytest.mark.parametrize("width", [390, 1280])

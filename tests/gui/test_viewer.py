@@ -20,8 +20,6 @@ from runtime.categories import CATEGORIES
 
 Drawn = tuple[Page, np.ndarray]
 
-DISTINCT_COOKIE = {"name": "roadmask", "value": "palette%3Ddistinct"}
-
 
 def png(pixels: np.ndarray) -> bytes:
     buffer = io.BytesIO()
@@ -105,23 +103,7 @@ def test_the_second_palette_is_drawn_from_the_same_mask(
     drawn: Callable[..., Page], api: str, noise: Callable[..., np.ndarray]
 ):
     pixels = noise()
-    page = drawn(
-        pixels,
-        storage_state={
-            "cookies": [
-                {
-                    **DISTINCT_COOKIE,
-                    "domain": "127.0.0.1",
-                    "path": "/",
-                    "expires": -1,
-                    "httpOnly": False,
-                    "secure": False,
-                    "sameSite": "Lax",
-                }
-            ],
-            "origins": [],
-        },
-    )
+    page = drawn(pixels, prefer="palette=distinct")
     assert (canvas(page) == colored(mask_of(api, pixels), DISTINCT)).all()
 
 

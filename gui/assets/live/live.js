@@ -1,6 +1,6 @@
 // The live page's controls. Everything happens in the browser: the page's server only passes the stream on.
 import { Session } from "roadmask-live/session.js";
-import { SourceError } from "roadmask-live/source.js";
+import { cameras, SourceError } from "roadmask-live/source.js";
 
 const WIDTHS = [512, 768, 1024, 1536, 2048];
 const REFRESH_MS = 500; // of the figures: more often nobody can read them
@@ -37,13 +37,18 @@ export default {
         </div>
       </div>
       <ul class="rm-live-legend" :aria-label="words.legend">
-        <li v-for="{ name, color } in legend" :key="name"><span :style="{ background: color }"></span>{{ name }}</li>
+        <li v-for="{ id, name, color } in legend" :key="id"><label>
+          <input type="checkbox" :checked="!hidden.includes(id)" @change="toggle(id)" />
+          <span :style="{ background: color }"></span>{{ name }}
+        </label></li>
       </ul>
       <div class="rm-live-options">
         <label class="rm-live-opacity"><span>{{ words.opacity }}: {{ opacity }} %</span>
           <input v-model.number="opacity" type="range" min="0" max="100" step="5" :aria-label="words.opacity"
             :aria-valuetext="opacity + ' %'" />
         </label>
+        <q-select v-if="found.length > 1" v-model="camera" :options="cameraOptions" :label="words.which" emit-value
+          map-options outlined dense @update:model-value="startCamera" />
         <q-select v-model="width" :options="widths" :label="words.width" emit-value map-options outlined dense
           @update:model-value="resize" />
         <q-select v-if="models.length > 1" v-model="model" :options="modelOptions" :label="words.model" emit-value
@@ -65,6 +70,9 @@ export default {
       opacity: 60,
       width: 1024,
       model: "",
+      camera: "", // the id of the one to use
+      found: [], // cameras, once the visitor has allowed one
+      hidden: [],
       figures: {},
     };
   },
@@ -73,8 +81,11 @@ export default {
       return { running: this.words.running, paused: this.words.paused, starting: this.words.starting }[this.state] ?? "";
     },
     legend() {
-      const rows = this.categories.map((name, id) => ({ name, color: `rgb(${this.colors[id].join(",")})` }));
+      const rows = this.categories.map((name, id) => ({ id, name, color: `rgb(${this.colors[id].join(",")})` }));
       return rows.slice(1); // void is never predicted
+    },
+    cameraOptions() {
+      return this.found.map(({ id, name }) => ({ value: id, label: name }));
     },
     widths() {
       return WIDTHS.map((value) => ({ value, label: `${value} px` }));
@@ -104,6 +115,9 @@ export default {
       ];
     },
   },
+  created() {
+    this.turn = 0; // of starts and stops: what an older one brings is no news
+  },
   mounted() {
     this.session = new Session({
       video: this.$refs.video,
@@ -122,10 +136,13 @@ export default {
       },
     });
     this.$refs.video.muted = true; // Vue sets the attribute only, which counts when the element is made
+    this.look = () => this.found.length && this.findCameras();
+    navigator.mediaDevices?.addEventListener?.("devicechange", this.look);
     this.refresh = setInterval(() => this.measure(), REFRESH_MS);
   },
   unmounted() {
     clearInterval(this.refresh);
+    navigator.mediaDevices?.removeEventListener?.("devicechange", this.look);
     this.session.end();
   },
   methods: {
@@ -139,13 +156,25 @@ export default {
       const counts = { passedOver: session.passedOver, given: session.source.given };
       this.figures = { ...session.figures.summary(performance.now()), ...counts };
     },
-    startCamera() {
-      return this.start("camera", (source) => source.openCamera());
+    async startCamera() {
+      await this.start("camera", (source) => source.openCamera(this.camera));
+      if (this.state === "running") await this.findCameras();
+    },
+    async findCameras() {
+      this.found = await cameras();
+      const { source } = this.session;
+      if (this.kind === "camera" && source?.cameraId) this.camera = source.cameraId;
+      else if (!this.found.some(({ id }) => id === this.camera)) this.camera = ""; // it was taken away
+    },
+    toggle(id) {
+      this.hidden = this.hidden.includes(id) ? this.hidden.filter((other) => other !== id) : [...this.hidden, id];
+      this.session.hide(this.hidden);
     },
     startFile(file) {
       if (file) return this.start("file", (source) => source.openFile(file), file.name);
     },
     async start(kind, open, name = "") {
+      const turn = ++this.turn;
       this.problem = this.down = "";
       this.state = "starting";
       this.kind = kind;
@@ -153,9 +182,11 @@ export default {
       this.session.width = this.width;
       try {
         await this.session.start(open, this.model);
-        if (this.session.source !== null) this.state = "running";
+        if (turn === this.turn && this.session.source !== null) this.state = "running";
       } catch (error) {
         if (!(error instanceof SourceError)) throw error;
+        if (turn !== this.turn) return; // what was started after it goes on
+        this.camera = ""; // a camera that was chosen may be gone for good
         this.fail(this.words[error.key].replace("{file}", name));
       }
     },
@@ -175,6 +206,7 @@ export default {
       this.state = "running";
     },
     stop() {
+      this.turn++;
       this.session.stop();
       this.down = "";
       this.state = "idle";

@@ -1,6 +1,6 @@
 // Frames from a source into the stream, and each mask over the frame that it belongs to.
+import { maskPicture } from "roadmask/mask.js";
 import { Figures } from "./figures.js";
-import { recolored } from "./mask.js";
 import { Source } from "./source.js";
 import { Stream } from "./stream.js";
 
@@ -12,6 +12,8 @@ export class Session {
   constructor({ video, frame, mask, colors, callbacks }) {
     Object.assign(this, { video, frame, mask, colors, callbacks });
     this.width = 1024; // of the frames that are sent, at most
+    this.hidden = []; // ids that stay transparent
+    this.png = null; // of the mask that is shown
     this.figures = new Figures();
     this.source = null;
     this.encoder = new Worker(new URL("./encoder.js", import.meta.url));
@@ -68,7 +70,7 @@ export class Session {
   stop() {
     this.stream.close();
     this.source?.close();
-    this.source = null;
+    this.source = this.png = null;
     this.next?.shot.picture.close();
     this.next = null;
     this.discard();
@@ -171,11 +173,22 @@ export class Session {
   }
 
   async draw(shot, png) {
-    const mask = await createImageBitmap(recolored(png, this.colors), { colorSpaceConversion: "none" });
+    const mask = await maskPicture(png, this.colors, this.hidden);
     paint(this.frame, shot.picture);
     paint(this.mask, mask);
     mask.close();
     shot.picture.close();
+    this.png = png;
+  }
+
+  // Leave these ids of the mask that is shown, and of those to come, transparent.
+  async hide(ids) {
+    this.hidden = ids;
+    const { png } = this;
+    if (png === null) return;
+    const mask = await maskPicture(png, this.colors, ids);
+    if (png === this.png && ids === this.hidden) paint(this.mask, mask); // else a newer one is there
+    mask.close();
   }
 }
 
@@ -188,5 +201,7 @@ function paint(canvas, picture) {
     canvas.width = picture.width;
     canvas.height = picture.height;
   }
-  canvas.getContext("2d").drawImage(picture, 0, 0);
+  const context = canvas.getContext("2d");
+  context.globalCompositeOperation = "copy"; // where a mask is transparent nothing of the one before shows
+  context.drawImage(picture, 0, 0);
 }

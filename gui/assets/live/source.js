@@ -17,6 +17,13 @@ const CAMERA_ERRORS = {
   AbortError: "busy",
 };
 
+// Every camera, [{id, name}]. Before the visitor has allowed one, browsers tell neither ids nor names: none is given.
+export async function cameras() {
+  const devices = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
+  const found = devices.filter(({ kind, deviceId }) => kind === "videoinput" && deviceId);
+  return found.map(({ deviceId, label }, i) => ({ id: deviceId, name: label || `${i + 1}` }));
+}
+
 export class Source {
   // video: a <video> of the page. onFrame is called for each new picture, onEnd(key) when the camera has gone.
   constructor(video, onFrame, onEnd) {
@@ -27,13 +34,16 @@ export class Source {
     this.at = 0; // when the newest of them came, by performance.now()
     this.url = null;
     this.tracks = [];
+    this.isClosed = false;
     this.watch = 0; // counts watchers, so that one of an earlier start ends
   }
 
-  async openCamera() {
+  // id: of the camera, as `cameras` gives it; "" for the one that looks away from the visitor, or any.
+  async openCamera(id) {
     // Browsers hide cameras from pages that came over plain HTTP from another machine.
     if (!navigator.mediaDevices?.getUserMedia) throw new SourceError(window.isSecureContext ? "no_camera" : "insecure");
-    const wanted = { width: { ideal: 1920 }, height: { ideal: 1080 }, facingMode: { ideal: "environment" } };
+    const which = id ? { deviceId: { exact: id } } : { facingMode: { ideal: "environment" } };
+    const wanted = { width: { ideal: 1920 }, height: { ideal: 1080 }, ...which };
     let stream;
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
@@ -41,12 +51,20 @@ export class Source {
       throw new SourceError(CAMERA_ERRORS[error.name] ?? "busy");
     }
     this.tracks = stream.getVideoTracks();
+    if (this.isClosed) return this.close(); // something else was started while the visitor was asked
     for (const track of this.tracks) track.onended = () => this.onEnd("unplugged");
+    this.video.owner = this;
     this.video.srcObject = stream;
     await this.play();
   }
 
+  // Of the open camera; "" for a file.
+  get cameraId() {
+    return this.tracks[0]?.getSettings().deviceId ?? "";
+  }
+
   async openFile(file) {
+    this.video.owner = this;
     this.url = URL.createObjectURL(file);
     this.video.src = this.url;
     this.video.loop = true;
@@ -107,13 +125,18 @@ export class Source {
     this.video.pause();
   }
 
+  // For good. The <video> is left alone where a newer source has it already.
   close() {
-    this.pause();
+    this.isClosed = true;
+    this.watch++;
     for (const track of this.tracks) {
       track.onended = null;
       track.stop();
     }
     this.tracks = [];
+    if (this.video.owner !== this) return;
+    this.video.owner = null;
+    this.video.pause();
     this.video.srcObject = null;
     if (this.url !== null) {
       this.video.removeAttribute("src");
