@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 from runtime import datasets
 from runtime.commands import Parser
@@ -15,6 +17,9 @@ from runtime.datasets import Pair, Source
 from runtime.errors import DataInvalid, RoadmaskError
 from train.loader import Loader
 from train.settings import Settings
+
+TERMINATED = 143
+"""Exit status after SIGTERM, as shells have it: 128 + 15."""
 
 EXAMPLE = """example:
   python -m train --data cityscapes:/data/cityscapes --data camvid:/data/camvid --out runs/lite
@@ -123,9 +128,16 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"wrote {arguments.out / 'model.keras'}")
 
 
+def _terminate(*_signal_and_frame: object) -> NoReturn:
+    print("train: stopped by SIGTERM; --resume goes on from the last whole epoch", file=sys.stderr, flush=True)
+    raise SystemExit(TERMINATED)
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Exit status 0; 2 and one line on bad input; 130 when it is interrupted."""
+    """Exit status 0; 2 and one line on bad input; 130 when it is interrupted, 143 when it is told to stop."""
     arguments = parser().parse_args(argv)
+    # A container's first process has no default for it: an eviction would wait for its grace period, and kill.
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         run(arguments)
     except RoadmaskError as error:

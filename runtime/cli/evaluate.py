@@ -11,7 +11,7 @@ from rich.console import Console
 
 from runtime import confusion_picture, datasets, evaluate
 from runtime.cli import hardware
-from runtime.cli.files import write
+from runtime.files import write
 from runtime.commands import Parser
 from runtime.datasets import Pair
 from runtime.errors import DataInvalid

@@ -11,7 +11,7 @@ from PIL import Image
 
 from runtime import categories, frames, model_files, scenes
 from runtime.cli import hardware
-from runtime.cli.files import write
+from runtime.files import write
 from runtime.commands import Parser
 from runtime.errors import DataInvalid
 
