@@ -6,7 +6,7 @@ GUI_PORT ?= 8080
 
 PIP_INSTALL = -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: serve test browser lint picture screenshots samples bench clean
+.PHONY: serve test browser lint picture screenshots samples bench pins clean
 
 # API and page together; Ctrl-C stops both, and so does the end of the API.
 serve: .venv-serve/ready
@@ -16,7 +16,7 @@ serve: .venv-serve/ready
 	wait $$api
 
 test: browser .promtool/ready .venv/ready .venv-openvino/ready .venv-qnn/ready .venv-checkov/ready tests/cross_runtime/node_modules/.package-lock.json lint
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2 --dist loadfile
 
 # Debian's Chromium for the page's tests: installed where that is allowed, else they skip and say so.
 browser:
@@ -58,6 +58,10 @@ bench: .venv-bench/ready
 .promtool/ready:
 	@mkdir -p .promtool && cd .promtool && { apt-get download -qq prometheus && dpkg -x prometheus_*.deb . && touch ready; } \
 		|| echo "no promtool: Debian's package prometheus has it; the alerts' tests are skipped"
+
+# What the container images install, exactly, from the ranges in pyproject.toml; needs Python 3.13, as the images have it.
+pins:
+	python3.13 k8s/images/pin.py
 
 # A folder is ready when its last file is written; a change of the dependencies makes it anew.
 .venv-serve/ready: pyproject.toml

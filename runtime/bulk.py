@@ -16,10 +16,10 @@ from queue import SimpleQueue
 from typing import Any
 
 from runtime import categories, codecs, cores, fetching, frames, metrics
-from runtime.files import write
 from runtime.codecs import Limits
 from runtime.errors import DataInvalid, FrameError, Stopping
 from runtime.fetching import Patience
+from runtime.files import write
 from runtime.frame_lists import Listed
 from runtime.jobs import Images, Job, Masks
 from runtime.scheduler import Scheduler, default_inferences

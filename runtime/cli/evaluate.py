@@ -11,10 +11,10 @@ from rich.console import Console
 
 from runtime import confusion_picture, datasets, evaluate
 from runtime.cli import hardware
-from runtime.files import write
 from runtime.commands import Parser
 from runtime.datasets import Pair
 from runtime.errors import DataInvalid
+from runtime.files import write
 from runtime.metrics import Confusion
 from runtime.segmenter import Segmenter
 

@@ -11,9 +11,9 @@ from PIL import Image
 
 from runtime import categories, frames, model_files, scenes
 from runtime.cli import hardware
-from runtime.files import write
 from runtime.commands import Parser
 from runtime.errors import DataInvalid
+from runtime.files import write
 
 DOES = "a generated street beside the model's mask of it"
 EXAMPLE = "-o street.jpg --seed 42"

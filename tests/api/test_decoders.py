@@ -30,7 +30,7 @@ def test_a_header_that_python_would_warn_of_is_refused_without_a_warning(
     header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}\n"
     warnings.simplefilter("always")  # recwarn puts it back
     with pytest.raises(FrameUndecodable, match="header is broken"):
-        decoders.decode(npy(header, version), Limits())
+        decoders.decode(npy(header, version), Limits(), lambda _pixels: None)
     assert [str(warning.message) for warning in recwarn] == []
 
 
@@ -40,4 +40,4 @@ def test_the_headers_that_numpy_and_others_write_are_read(version: int) -> None:
     np.lib.format.write_array(buffer, PIXELS, (version, 0))
     compact = npy("{'shape':(2,10,3),'fortran_order':False,'descr':'|u1'}", version)
     for data in (buffer.getvalue(), compact):
-        assert (decoders.decode(data, Limits()) == PIXELS).all()
+        assert (decoders.decode(data, Limits(), lambda _pixels: None) == PIXELS).all()

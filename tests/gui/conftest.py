@@ -125,9 +125,12 @@ def client(api: str) -> Client:
     return Client(Settings(api=api))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, with a camera that shows a test picture."""
+    """Debian's Chromium, with a camera that shows a test picture.
+
+    A module's own: Playwright keeps an event loop that runs, and other tests could run none in the same process.
+    """
     if CHROMIUM is None:
         pytest.skip("no browser: apt-get install chromium")
     camera = ["--use-fake-device-for-media-stream=device-count=2", "--use-fake-ui-for-media-stream"]
@@ -140,7 +143,7 @@ def browser() -> Iterator[Browser]:
 Contexts = Callable[..., BrowserContext]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def contexts(browser: Browser) -> Iterator[Contexts]:
     """A browser's context by its options. They are shared, without cookies: a new one would load all scripts anew."""
     made: dict[str, BrowserContext] = {}
