@@ -15,6 +15,7 @@ from starlette.requests import Request
 from gui.agreement import confusion_table, iou_bars, legend
 from gui.asking import Asking
 from gui.client import ApiError
+from gui.handover import Held, hand_over
 from gui.model_choice import ModelChoice
 from gui.numerals import milliseconds, percent
 from gui.palettes import CATEGORIES, PALETTES
@@ -52,8 +53,8 @@ class ComparePage:
         self._site = site
         self._chosen = chosen
         self._words = words = TEXTS[chosen.language]
-        self._image: Chosen | None = None
-        self._truth: Chosen | None = None
+        before = hand_over(lambda: Held(self._image, self._truth, self._model.value), site.pictures)
+        self._image, self._truth = before.image, before.truth
         ui.label(words.title).props("role=heading aria-level=1").classes("rm-title")
         ui.label(words.lead).classes("rm-lead")
         with ui.element("div").classes("rm-two"):
@@ -66,12 +67,13 @@ class ComparePage:
         with ui.element("div").classes("rm-actions"):
             sample = ui.button(words.sample, on_click=self._sample, color=None).props("flat no-caps")
             sample.classes("rm-button").props["title"] = words.sample_hint
-            self._model = ModelChoice(words.model, chosen, self._compare, default=True)
+            self._model = ModelChoice(words.model, chosen, self._compare, default=True, value=before.model)
         with ui.element("div"):
             self._next = ui.label().props("role=status")
             self._asking = Asking(site, chosen)
         self._result = ui.element("div").classes("rm-result")
         background_tasks.create(self._offer_models(), context=ui.context.client)
+        background_tasks.create(self._compare(), context=ui.context.client)
 
     async def _offer_models(self) -> None:
         with suppress(ApiError):  # the choice is left out; the question itself tells what is wrong

@@ -22,7 +22,13 @@ class ModelChoice:
     """A list of models to choose from, and a line below it that says whether the chosen one has to be loaded."""
 
     def __init__(
-        self, label: str, chosen: Preferences, on_change: Callable[[], Awaitable[None]], *, default: bool = False
+        self,
+        label: str,
+        chosen: Preferences,
+        on_change: Callable[[], Awaitable[None]],
+        *,
+        default: bool = False,
+        value: str | None = None,
     ) -> None:
         """Put it where the page is being made; it shows up once there is something to choose, see `offer`.
 
@@ -31,6 +37,7 @@ class ModelChoice:
             chosen: the visitor's preferences.
             on_change: called when the visitor chooses.
             default: whether "the API's default" stands among them, and first.
+            value: the model that is chosen already, as long as an offer has it; None for none.
         """
         self._words = TEXTS[chosen.language]
         self._default = {"": self._words.default} if default else {}
@@ -38,7 +45,8 @@ class ModelChoice:
         self._on_change = on_change
         add_styles("compare.css")
         with ui.element("div").classes("rm-choice") as self._element:
-            self._select = ui.select(dict(self._default), label=label, value="" if default else None)
+            options = self._default | ({value: value} if value else {})
+            self._select = ui.select(options, label=label, value=value or ("" if default else None))
             self._select.props("outlined dense options-dense").classes("w-full")
             self._note = ui.label().props("role=status").classes("rm-hint")
         self._select.on_value_change(self._changed)

@@ -9,11 +9,12 @@ from functools import partial
 from html import escape
 from typing import Any
 
-from nicegui import ui
+from nicegui import background_tasks, ui
 
 from gui.agreement import legend, swatch
 from gui.asking import Asking
 from gui.client import Answer, ApiError
+from gui.handover import Held, hand_over
 from gui.model_card import plain_table, table_row
 from gui.model_choice import READY, ModelChoice
 from gui.numerals import milliseconds, percent
@@ -45,12 +46,13 @@ class ModelPair:
         self._chosen = chosen
         self._words = words = TEXTS[chosen.language]
         self._image: Chosen | None = None
+        before = hand_over(self._held, site.pictures)
         ui.label(words.pair).props("role=heading aria-level=2").classes("rm-heading")
         self._lead = ui.label(words.pair_lead).classes("rm-lead")
         with ui.element("div").classes("rm-result") as self._form:
             with ui.element("div").classes("rm-two"):
-                self._first = ModelChoice(words.first, chosen, self._segment)
-                self._second = ModelChoice(words.second, chosen, self._segment)
+                self._first = ModelChoice(words.first, chosen, self._segment, value=before.model)
+                self._second = ModelChoice(words.second, chosen, self._segment, value=before.second)
             with ui.element("div").classes("rm-given"):
                 FileChooser(words.pair_image, chosen, self._take, whole_page=True)
                 self._name = ui.label().classes("rm-hint")
@@ -58,6 +60,11 @@ class ModelPair:
             self._asking = Asking(site, chosen)
             self._result = ui.element("div").classes("rm-result")
         self._form.set_visibility(False)
+        if before.image is not None:
+            background_tasks.create(self._take(before.image), context=self._form)
+
+    def _held(self) -> Held:
+        return Held(image=self._image, model=self._first.value, second=self._second.value)
 
     def offer(self, entries: list[dict[str, Any]], default: str | None) -> None:
         """Let the visitor choose among the models of the API's index: the default first, loaded ones next."""

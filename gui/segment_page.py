@@ -12,6 +12,7 @@ from starlette.requests import Request
 from gui import samples
 from gui.asking import Asking
 from gui.client import Answer, ApiError
+from gui.handover import Held, hand_over
 from gui.legend import Legend
 from gui.model_choice import ModelChoice
 from gui.numerals import milliseconds, number
@@ -47,10 +48,11 @@ class SegmentPage:
         self._given: Chosen | None = None
         self._answer: Answer | None = None
         self._unshown = False
+        before = hand_over(lambda: Held(image=self._given, model=self._model.value), site.pictures)
         ui.label(words.title).props("role=heading aria-level=1").classes("rm-hidden")
         with ui.element("div").classes("rm-top"):
             FileChooser(words.choose, chosen, self._take, whole_page=True)
-            self._model = ModelChoice(words.model, chosen, self._again, default=True)
+            self._model = ModelChoice(words.model, chosen, self._again, default=True, value=before.model)
         Samples(site, chosen, self._take)
         self._asking = Asking(site, chosen)
         self._empty = ui.label(words.empty).classes("rm-empty")
@@ -63,6 +65,8 @@ class SegmentPage:
         self._viewer.on_unshown(self._show_as_jpeg)
         self._seen.set_visibility(False)
         background_tasks.create(self._offer(), context=self._seen)
+        if before.image is not None:
+            background_tasks.create(self._take(before.image), context=self._seen)
 
     async def _take(self, given: Chosen) -> None:
         """The image is shown at once, and stays whatever becomes of the question."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from nicegui import app, ui
@@ -22,6 +23,9 @@ from gui.texts import shell as texts
 ASSETS = Path(__file__).parent / "assets"
 
 PAGES = {"segment": "/", "compare": "/compare", "live": "/live", "models": "/models", "operations": "/operations"}
+
+
+DARK = {"auto": None, "light": False, "dark": True}
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def shell(request: Request, current: str) -> Iterator[Preferences]:
     ui.add_head_html(f'<link rel="stylesheet" href="{prefix()}/assets/roadmask.css">')
     _speak(chosen.language)
     ui.colors(primary="#2a7d68")  # white on it has a contrast of 4.9, NiceGUI's own blue of 3.0
-    ui.dark_mode({"auto": None, "light": False, "dark": True}[chosen.theme])
+    dark = ui.dark_mode(DARK[chosen.theme])
     with ui.header().classes("rm-header items-center q-px-md q-py-xs"):
         # First of all that the keyboard comes to: it skips what follows here.
         ui.html(f'<a class="rm-skip" href="#content">{words.skip}</a>', sanitize=False)
@@ -66,7 +70,7 @@ def shell(request: Request, current: str) -> Iterator[Preferences]:
             for key, path in PAGES.items():
                 _page_link(getattr(words, key), path, key == current)
         ui.space()
-        _menu(words, chosen, current)
+        _menu(words, chosen, current, lambda theme: dark.set_value(DARK[theme]))
     # NiceGUI's own frame is the `main` landmark.
     with ui.element("div").props('id="content" tabindex="-1"').classes("w-full max-w-7xl mx-auto p-2 sm:p-4"):
         yield chosen
@@ -85,7 +89,7 @@ def _page_link(word: str, path: str, current: bool) -> None:
         link.props('aria-current="page"').classes("rm-page-current")
 
 
-def _menu(words: texts.Texts, chosen: Preferences, current: str) -> None:
+def _menu(words: texts.Texts, chosen: Preferences, current: str, on_theme: Callable[[str], object]) -> None:
     """On narrow screens it holds the pages, too."""
     with ui.button(icon="menu").props(f'flat color=white aria-label="{words.menu}"'), ui.menu():
         with ui.element("div").classes("lt-sm"):
@@ -95,16 +99,31 @@ def _menu(words: texts.Texts, chosen: Preferences, current: str) -> None:
             ui.separator()
         _choices(words.language, "language", chosen.language, {"en": "English", "fr": "Français"})
         themes = {"auto": words.theme_auto, "light": words.theme_light, "dark": words.theme_dark}
-        _choices(words.theme, "theme", chosen.theme, themes)
+        _choices(words.theme, "theme", chosen.theme, themes, on_theme)
         palettes = {"cityscapes": words.palette_cityscapes, "distinct": words.palette_distinct}
         _choices(words.palette, "palette", chosen.palette, palettes)
 
 
-def _choices(title: str, name: str, current: str, options: dict[str, str]) -> None:
+def _choices(
+    title: str, name: str, current: str, options: dict[str, str], take_up: Callable[[str], object] | None = None
+) -> None:
+    """Where `take_up` does what a choice asks for, the page stays; else it is loaded anew."""
     ui.label(title).classes("q-px-md q-pt-sm text-caption")
+    marks: dict[str, tuple[ui.menu_item, ui.icon]] = {}
+
+    def mark(current: str) -> None:
+        for value, (item, icon) in marks.items():
+            item.props(f'aria-checked="{str(value == current).lower()}"')
+            icon.set_name("check" if value == current else "")
+
     for value, word in options.items():
-        item = ui.menu_item().props(f'role="menuitemradio" aria-checked="{str(value == current).lower()}"')
-        item.on("click", js_handler=f"() => window.roadmaskPrefer('{name}', '{value}')")
-        with item:
-            ui.icon("check" if value == current else "").classes("w-6")
+        with ui.menu_item().props("role=menuitemradio") as item:
+            marks[value] = (item, ui.icon("").classes("w-6"))
             ui.label(word)
+        prefer = f"window.roadmaskPrefer('{name}', '{value}'"
+        if take_up is None:
+            item.on("click", js_handler=f"() => {prefer})")
+            continue
+        item.on("click", partial(take_up, value), js_handler=f"() => {{ {prefer}, false); emit(); }}")
+        item.on("click", partial(mark, value))
+    mark(current)

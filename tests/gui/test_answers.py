@@ -8,6 +8,7 @@ import gc
 import io
 import json
 import logging
+import re
 import sys
 import time
 import weakref
@@ -26,7 +27,7 @@ from nicegui.testing import User, user_simulation
 from nicegui.testing.user_interaction import UserInteraction
 from PIL import Image
 
-from gui import asking, compare_page, live_page, models_page, operations_page, segment_page
+from gui import asking, compare_page, handover, live_page, models_page, operations_page, segment_page
 from gui.client import MAX_BYTES, REASONS, TIMEOUT_S, Client
 from gui.live_page import LiveView
 from gui.palettes import CATEGORIES, CITYSCAPES
@@ -536,3 +537,32 @@ def test_nothing_of_a_closed_page_is_kept(visit: Callable[..., None]):
         await page.until(lambda: gc.collect() >= 0 and not kept)
 
     visit(Api(), look)
+
+
+def test_what_a_page_holds_goes_to_the_same_page_alone_and_while_it_is_there(visit: Callable[..., None]):
+    api = Api()
+
+    async def look(page: Visitor) -> None:
+        first = page.user.client
+        assert first is not None
+        found = re.search(r'roadmaskPage = "([^"]+)"', first.head_html)
+        assert found
+        await page.give("mine.png")
+        await page.sees_soon(segment.ENGLISH.timings)
+
+        async def comes_by(path: str) -> bool:
+            api.asked.clear()
+            page.user.http_client.headers["Cookie"] = f"{handover.COOKIE}={found[1]}"
+            opened = await page.user.open(path)
+            del page.user.http_client.headers["Cookie"]
+            await page.until(lambda: api.count("/v2/repository/index"))  # by now a picture would be there
+            shown = page.sees("mine.png")
+            opened.delete()
+            return shown
+
+        # An answer that a browser left for a newer one takes nothing away.
+        came = [await comes_by(path) for path in ("/compare", "/models", "/", "/")]
+        first.delete()
+        assert [*came, await comes_by("/")] == [False, False, True, True, False]
+
+    visit(api, look)

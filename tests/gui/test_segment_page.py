@@ -364,6 +364,10 @@ def test_under_a_sub_path(visit: Visit, under_a_path: str):
     drawn(page)
     assert Image.open(io.BytesIO(bytes_of(page, ENGLISH.mask))).size == (130, 64)
     assert Image.open(io.BytesIO(bytes_of(page, ENGLISH.overlay))).size == (130, 64)
+    with page.expect_event("domcontentloaded"):
+        page.evaluate("roadmaskPrefer('palette', 'distinct')")
+    expect(page.locator(".rm-file")).to_contain_text("frame.png")
+    drawn(page)
     for key, path in PAGES.items():
         page.get_by_role("navigation").get_by_role("link", name=getattr(WORDS, key), exact=True).click()
         page.wait_for_url(under_a_path + path)
