@@ -16,6 +16,7 @@ from runtime.commands import Parser
 from runtime.datasets import Pair, Source
 from runtime.errors import DataInvalid, RoadmaskError
 from train.loader import Loader
+from train.reports import command
 from train.settings import Settings
 
 TERMINATED = 143
@@ -24,30 +25,33 @@ TERMINATED = 143
 EXAMPLE = """example:
   python -m train --data cityscapes:/data/cityscapes --data camvid:/data/camvid --out runs/lite
   python -m train --data cityscapes:/data/cityscapes --data camvid:/data/camvid --out runs/lite --resume
+  python -m train report runs/lite -o report.html
+
+python -m train report --help tells what the report takes.
 """
 
 
 def parser() -> Parser:
     """The command line."""
     defaults = Settings(data=())
-    command = Parser("python -m train", __doc__, EXAMPLE)
-    command.add_argument(
+    made = Parser("python -m train", __doc__, EXAMPLE)
+    made.add_argument(
         "--data", action="append", required=True, metavar="KIND:DIR", help="repeat it; one named twice counts twice"
     )
-    command.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run folder")
-    command.add_argument("--model", default=defaults.model, help="lite or unet (default %(default)s)")
-    command.add_argument("--epochs", type=int, default=defaults.epochs, help="default %(default)s")
-    command.add_argument("--batch", type=int, default=defaults.batch, help="default %(default)s")
-    command.add_argument("--init", metavar="MODEL.keras", help="start from the weights of this run's model")
-    command.add_argument(
+    made.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run folder")
+    made.add_argument("--model", default=defaults.model, help="lite or unet (default %(default)s)")
+    made.add_argument("--epochs", type=int, default=defaults.epochs, help="default %(default)s")
+    made.add_argument("--batch", type=int, default=defaults.batch, help="default %(default)s")
+    made.add_argument("--init", metavar="MODEL.keras", help="start from the weights of this run's model")
+    made.add_argument(
         "--degrade", type=float, default=defaults.degrade, help="factor on degradations' probabilities (default 1)"
     )
-    command.add_argument("--loss", default=defaults.loss, help="cross_entropy, dice or both (default %(default)s)")
-    command.add_argument("--learning-rate", type=float, default=defaults.learning_rate, help="default %(default)s")
-    command.add_argument("--validation-frames", type=int, default=defaults.validation_frames, help="of each data set")
-    command.add_argument("--seed", type=int, default=defaults.seed)
-    command.add_argument("--resume", action="store_true", help="go on from RUN's last whole epoch")
-    return command
+    made.add_argument("--loss", default=defaults.loss, help="cross_entropy, dice or both (default %(default)s)")
+    made.add_argument("--learning-rate", type=float, default=defaults.learning_rate, help="default %(default)s")
+    made.add_argument("--validation-frames", type=int, default=defaults.validation_frames, help="of each data set")
+    made.add_argument("--seed", type=int, default=defaults.seed)
+    made.add_argument("--resume", action="store_true", help="go on from RUN's last whole epoch")
+    return made
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
@@ -135,7 +139,10 @@ def _terminate(*_signal_and_frame: object) -> NoReturn:
 
 def main(argv: list[str] | None = None) -> int:
     """Exit status 0; 2 and one line on bad input; 130 when it is interrupted, 143 when it is told to stop."""
-    arguments = parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    if given[:1] == ["report"]:
+        return command.main(given[1:])
+    arguments = parser().parse_args(given)
     # A container's first process has no default for it: an eviction would wait for its grace period, and kill.
     signal.signal(signal.SIGTERM, _terminate)
     try:

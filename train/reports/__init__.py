@@ -1,0 +1,1 @@
+"""`python -m train report`: what runs and a model are worth, as one self-contained HTML page."""
