@@ -9,13 +9,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from runtime import confusion_picture, datasets, evaluate
+from runtime import confusion_picture, corruptions, datasets, evaluate, robustness, robustness_picture
 from runtime.cli import hardware
 from runtime.commands import Parser
 from runtime.datasets import Pair
 from runtime.errors import DataInvalid
 from runtime.files import write
 from runtime.metrics import Confusion
+from runtime.robustness import Row
 from runtime.segmenter import Segmenter
 
 DOES = "mean category IoU on labelled folders, on the hardware that runs it"
@@ -30,8 +31,23 @@ def add_arguments(command: Parser) -> None:
     )
     command.add_argument("--split", default="val", help="default %(default)s")
     command.add_argument("--limit", type=int, metavar="N", help="at most N frames of each, evenly spread")
-    command.add_argument("--picture", type=Path, metavar="FILE.png", help="draw the confusion matrices")
+    command.add_argument(
+        "--picture", type=Path, metavar="FILE.png", help="draw the confusion matrices, or the heat map of --corruptions"
+    )
     command.add_argument("--json", action="store_true", help="figures as JSON on standard output")
+    changes = command.add_argument_group("robustness")
+    changes.add_argument(
+        "--corruptions",
+        action="store_true",
+        help="what share of the clean IoU is kept under the 15 common corruptions, at half and double the size, at 4:3 "
+        "and 16:9 (the middle is cut out), and as JPEG of quality 80, 50, 20 and 10",
+    )
+    changes.add_argument(
+        "--severities", type=int, nargs="+", metavar="N", help="of the corruptions, 1 to 5 (default 3): 1 3 5"
+    )
+    changes.add_argument(
+        "--only", nargs="+", metavar="NAME", help="some of them, such as: fog jpeg_compression size aspect quality"
+    )
     hardware.add_arguments(command)
 
 
@@ -39,6 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Figures of a model on one or more labelled folders."""
     if arguments.limit is not None and arguments.limit < 1:
         raise DataInvalid("--limit must be at least 1")
+    check_corruptions(arguments)
     if arguments.picture is not None:
         check_picture(arguments.picture)
     sources = datasets.named(arguments.data)
@@ -47,23 +64,58 @@ def run(arguments: argparse.Namespace) -> None:
         pairs = source.pairs(arguments.split)
         chosen[name] = datasets.spread(pairs, arguments.limit or len(pairs))
     segmenter = hardware.load(arguments)
-    found = {
-        name: evaluate.evaluate(segmenter.segment, pairs, title=str(sources[name])) for name, pairs in chosen.items()
-    }
+    found: dict[str, Confusion] = {}
+    rows: dict[str, list[Row]] = {}
+    for name, pairs in chosen.items():
+        title = str(sources[name])
+        if arguments.corruptions:
+            asked = robustness.conditions(arguments.severities or [robustness_picture.SHOWN_SEVERITY], arguments.only)
+            found[name], rows[name] = robustness.measure(segmenter.segment, pairs, asked, title=title)
+        else:
+            found[name] = evaluate.evaluate(segmenter.segment, pairs, title=title)
+    panels = {name: f"{name}, {arguments.split}: {counted(len(pairs))}" for name, pairs in chosen.items()}
     if arguments.picture is not None:
-        title = f"{segmenter.name} on {on_hardware(segmenter)}"
-        panels = {
-            f"{name}, {arguments.split}: {counted(len(chosen[name]))}": confusion for name, confusion in found.items()
-        }
-        write(arguments.picture, confusion_picture.draw(panels, title))
-    rows = {str(sources[name]): evaluate.summary(confusion, len(chosen[name])) for name, confusion in found.items()}
+        of_panels = {panels[name]: confusion for name, confusion in found.items()}
+        write(arguments.picture, _drawn(segmenter, of_panels, {panels[name]: some for name, some in rows.items()}))
+    summaries = {name: evaluate.summary(confusion, len(chosen[name])) for name, confusion in found.items()}
     if arguments.json:
-        matrices = {str(sources[name]): confusion for name, confusion in found.items()}
-        print(json.dumps(answer(segmenter, arguments, rows, matrices)))
-    else:
-        console = Console()
-        console.print(f"{segmenter.name} on {on_hardware(segmenter)}, split '{arguments.split}'", highlight=False)
-        console.print(evaluate.table(rows))
+        data = {str(sources[name]): _figures(summaries[name], found[name], rows.get(name)) for name in chosen}
+        print(json.dumps(answer(segmenter, arguments, data)))
+        return
+    console = Console()
+    console.print(f"{segmenter.name} on {on_hardware(segmenter)}, split '{arguments.split}'", highlight=False)
+    for name, some in rows.items():
+        console.print(robustness_picture.table(found[name], some, panels[name]))
+    if not arguments.corruptions:
+        console.print(evaluate.table({str(sources[name]): row for name, row in summaries.items()}))
+
+
+def _drawn(segmenter: Segmenter, found: Mapping[str, Confusion], rows: Mapping[str, list[Row]]) -> bytes:
+    """The heat map where there are conditions, else the confusion matrices; both by the panel's title."""
+    title = f"{segmenter.name} on {on_hardware(segmenter)}"
+    return robustness_picture.draw(rows, title) if rows else confusion_picture.draw(found, title)
+
+
+def _figures(summary: Mapping[str, object], confusion: Confusion, rows: list[Row] | None) -> dict[str, object]:
+    """Of one data set, as JSON can hold them; `robustness` only where it was asked for."""
+    figures = {**summary, "confusion": confusion.matrix.tolist()}
+    return figures if rows is None else {**figures, "robustness": robustness.summary(rows)}
+
+
+def check_corruptions(arguments: argparse.Namespace) -> None:
+    """Before the work.
+
+    Raises:
+        DataInvalid: a severity or a name that there is not, or one without `--corruptions`.
+    """
+    if not arguments.corruptions and (arguments.severities, arguments.only) != (None, None):
+        raise DataInvalid("--severities and --only are about --corruptions: give it as well")
+    if not set(arguments.severities or ()) <= set(corruptions.SEVERITIES):
+        raise DataInvalid("--severities are 1 to 5")
+    known = (*corruptions.CORRUPTIONS, *robustness.OTHERS)
+    unknown = sorted(set(arguments.only or ()) - set(known))
+    if unknown:
+        raise DataInvalid(f"--only knows no '{unknown[0]}': it takes {', '.join(known)}")
 
 
 def check_picture(path: Path) -> None:
@@ -93,10 +145,9 @@ def on_hardware(segmenter: Segmenter) -> str:
 def answer(
     segmenter: Segmenter,
     arguments: argparse.Namespace,
-    rows: Mapping[str, Mapping[str, object]],
-    matrices: Mapping[str, Confusion],
+    data: Mapping[str, Mapping[str, object]],
 ) -> dict[str, object]:
-    """What `--json` prints; `confusion` is pixels, 8 x 8, rows truth, columns prediction, by category id."""
+    """What `--json` prints; in `data`, `confusion` is pixels, 8 x 8, rows truth, columns prediction, by category id."""
     return {
         "model": segmenter.name,
         "precision": segmenter.contract.precision,
@@ -105,5 +156,5 @@ def answer(
         "nodes": {name: sum(types.values()) for name, types in segmenter.nodes.items()},
         "threads": segmenter.threads,
         "split": arguments.split,
-        "data": {name: {**row, "confusion": matrices[name].matrix.tolist()} for name, row in rows.items()},
+        "data": dict(data),
     }
