@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import io
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,22 @@ def shares(confusion: Confusion) -> npt.NDArray[np.float64]:
     return made
 
 
+def titled_figure(width: float, height: float, title: Sequence[str]) -> Any:
+    """An empty matplotlib figure.
+
+    Args:
+        width: inches.
+        height: inches.
+        title: its lines.
+    """
+    # With a canvas of its own: pyplot would keep it, and choose a backend for the whole process.
+    figure = importlib.import_module("matplotlib.figure").Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    importlib.import_module("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=0.15, h_pad=0.12)
+    figure.suptitle("\n".join(title), fontsize=13, fontweight="bold")
+    return figure
+
+
 def draw(confusions: Mapping[str, Confusion], title: str) -> bytes:
     """A PNG with a panel for each data set.
 
@@ -66,16 +82,10 @@ def draw(confusions: Mapping[str, Confusion], title: str) -> bytes:
         DataInvalid: matplotlib is not installed.
     """
     require_matplotlib()
-    # A figure with a canvas of its own: pyplot would keep it, and choose a backend for the whole process.
-    figure_of = importlib.import_module("matplotlib.figure").Figure
-    canvas_of = importlib.import_module("matplotlib.backends.backend_agg").FigureCanvasAgg
     wide = min(len(confusions), 2)
     high = -(-len(confusions) // wide)
     width, height = PANEL_INCHES
-    figure = figure_of(figsize=(width * wide, height * high + 0.9), dpi=DPI, layout="constrained")
-    canvas_of(figure)
-    figure.get_layout_engine().set(w_pad=0.15, h_pad=0.12)
-    figure.suptitle("\n".join(textwrap.wrap(title, TITLE_WIDTH * wide)), fontsize=13, fontweight="bold")
+    figure = titled_figure(width * wide, height * high + 0.9, textwrap.wrap(title, TITLE_WIDTH * wide))
     panels = figure.subplots(high, wide, squeeze=False).ravel()
     for axes, (name, confusion) in zip(panels, confusions.items(), strict=False):
         shown = _panel(axes, name, confusion)

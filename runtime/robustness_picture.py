@@ -5,7 +5,6 @@ matplotlib is an extra, and imported when a picture is asked for, as in `runtime
 
 from __future__ import annotations
 
-import importlib
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from rich import box
 from rich.table import Table
 
 from runtime import categories
-from runtime.confusion_picture import DPI, require_matplotlib
+from runtime.confusion_picture import require_matplotlib, titled_figure
 from runtime.metrics import Confusion
 from runtime.robustness import OTHERS, Row, mean_kept
 
@@ -93,9 +92,6 @@ def draw(results: Mapping[str, Sequence[Row]], title: str) -> bytes:
         DataInvalid: matplotlib is not installed.
     """
     require_matplotlib()
-    # A figure with a canvas of its own: pyplot would keep it, and choose a backend for the whole process.
-    figure_of = importlib.import_module("matplotlib.figure").Figure
-    canvas_of = importlib.import_module("matplotlib.backends.backend_agg").FigureCanvasAgg
     first = next(iter(results.values()))
     severities = list(mean_kept(first)) or sorted({r.condition.severity for r in first if r.condition.severity})
     shown = SHOWN_SEVERITY if SHOWN_SEVERITY in severities or not severities else severities[len(severities) // 2]
@@ -103,11 +99,8 @@ def draw(results: Mapping[str, Sequence[Row]], title: str) -> bytes:
     count = len({row.condition.name for row in first}) + 1
     width = CELL_INCHES[0] * sum(parts) + 2.3 * len(parts) + 0.5
     height = CELL_INCHES[1] * count + 1.6
-    figure = figure_of(figsize=(width, height * len(results) + 1.3), dpi=DPI, layout="constrained")
-    canvas_of(figure)
-    figure.get_layout_engine().set(w_pad=0.15, h_pad=0.12)
     wrapped = textwrap.wrap(title, int(width * 9))
-    figure.suptitle("\n".join(wrapped), fontsize=13, fontweight="bold")
+    figure = titled_figure(width, height * len(results) + 1.3, wrapped)
     panels = figure.subplots(len(results), len(parts), squeeze=False, width_ratios=parts)
     for axes, (name, rows) in zip(panels, results.items(), strict=True):
         if len(parts) > 1:

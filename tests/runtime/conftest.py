@@ -1,4 +1,4 @@
-"""Environments with a second execution provider, as `python -m runtime` finds them."""
+"""Environments with a second execution provider, as `python -m runtime` finds them, and frames in folders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -62,3 +64,19 @@ def qnn() -> Run:
     if sys.platform != "linux" or platform.machine() != "x86_64":
         pytest.skip("the emulated NPU of onnxruntime-qnn is there for Linux on x86 alone")
     return _runner(_environment(".venv-qnn", "ROADMASK_TEST_QNN"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve frames of 96 x 64 in three cities, whose names repeat."""
+    for seed in range(12):
+        path = tmp_path / "frames" / ["aachen", "bonn", "cologne"][seed % 3] / f"{seed // 3:04d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (64, 96, 3), np.uint8)).save(path)
+    return tmp_path / "frames"
+
+
+@pytest.fixture
+def model(toy_file: Callable[..., Path]) -> Path:
+    """A file of the toy network."""
+    return toy_file()

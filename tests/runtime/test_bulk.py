@@ -6,7 +6,6 @@ import io
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +28,6 @@ Array = npt.NDArray[np.uint8]
 def draw(path: Path, seed: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (64, 96, 3), np.uint8)).save(path)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Twelve frames in three cities, whose names repeat."""
-    for seed in range(12):
-        draw(tmp_path / "frames" / ["aachen", "bonn", "cologne"][seed % 3] / f"{seed // 3:04d}.png", seed)
-    return tmp_path / "frames"
-
-
-@pytest.fixture
-def model(toy_file: Callable[..., Path]) -> Path:
-    return toy_file()
 
 
 def listed(folder: Path) -> list[Listed]:

@@ -72,19 +72,6 @@ def draw(path: Path, seed: int = 0, size: tuple[int, int] = (64, 96)) -> Path:
     return path
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Twelve frames in three cities, whose names repeat."""
-    for seed in range(12):
-        draw(tmp_path / "frames" / ["aachen", "bonn", "cologne"][seed % 3] / f"{seed // 3:04d}.png", seed)
-    return tmp_path / "frames"
-
-
-@pytest.fixture
-def model(toy_file: Callable[..., Path]) -> Path:
-    return toy_file()
-
-
 def lines(output: Path, name: str = "manifest-00000-of-00001.jsonl") -> list[dict[str, Any]]:
     """Of a manifest, the frames'; a torn last one is passed over, as a reader beside a run has to."""
     path = output / name
