@@ -1,20 +1,18 @@
-"""Variation of a frame and its mask together, and of the frame's light and sharpness alone.
+"""Variation of a frame and its mask together: where it is cut, how it is scaled and stretched.
 
 Everything is drawn from the generator that is handed in, so a sample is a function of its seed. Geometry goes through
-`runtime.frames`, as in serving.
+`runtime.frames`, as in serving; light, sharpness and noise are those of `train.degradations`.
 """
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from runtime import frames
 from runtime.frames import Frame, Geometry, Mask
+from train.degradations import Generator, degrade
 from train.settings import Augmentation
-
-Generator = np.random.Generator
 
 
 def sample(frame: Frame, truth: Mask, how: Augmentation, geometry: Geometry, rng: Generator) -> tuple[Frame, Mask]:
@@ -58,47 +56,3 @@ def _pad(frame: Frame, truth: Mask, height: int, width: int, rng: Generator) -> 
     padded = cv2.copyMakeBorder(frame, *around, cv2.BORDER_REPLICATE)
     void = cv2.copyMakeBorder(truth, *around, cv2.BORDER_CONSTANT, value=(0,))
     return np.asarray(padded, np.uint8), np.asarray(void, np.uint8)
-
-
-def degrade(frame: Frame, how: Augmentation, rng: Generator) -> Frame:
-    """The frame as another camera, another light or a worse link would have delivered it."""
-    if rng.random() < how.colour:
-        frame = _colour(frame, rng)
-    if rng.random() < how.exposure:
-        frame = _look_up(frame, 255 * np.linspace(0, 1, 256) ** np.exp(rng.uniform(-1, 1) * np.log(2)))
-    if rng.random() < how.blur:
-        frame = _blur(frame, rng)
-    if rng.random() < how.noise:
-        noise = rng.standard_normal(frame.shape, np.float32) * rng.uniform(2, 20)
-        frame = np.clip(frame + noise, 0, 255).astype(np.uint8)
-    if rng.random() < how.jpeg:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(20, 81))]
-        frame = np.asarray(cv2.imdecode(cv2.imencode(".jpg", frame, quality)[1], cv2.IMREAD_COLOR), np.uint8)
-    return frame
-
-
-def _look_up(frame: Frame, table: npt.NDArray[np.float64]) -> Frame:
-    return np.asarray(cv2.LUT(frame, np.clip(table, 0, 255).round().astype(np.uint8)), np.uint8)
-
-
-def _colour(frame: Frame, rng: Generator) -> Frame:
-    """Saturation by mixing with grey; then contrast about the mean, brightness and a gain a channel, as one table."""
-    saturation = rng.uniform(0.5, 1.5)
-    grey = cv2.cvtColor(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    mixed = np.asarray(cv2.addWeighted(frame, saturation, grey, 1 - saturation, 0), np.uint8)
-    contrast, brightness = rng.uniform(0.6, 1.4), rng.uniform(-25, 25)
-    gains = rng.uniform(0.85, 1.15, 3)
-    mean = float(grey[::8, ::8].mean())
-    levels = (np.arange(256) - mean) * contrast + mean + brightness
-    table = np.clip(levels[:, None] * gains, 0, 255).round().astype(np.uint8)[:, None, :]
-    return np.asarray(cv2.LUT(mixed, table), np.uint8)
-
-
-def _blur(frame: Frame, rng: Generator) -> Frame:
-    if rng.random() < 0.5:
-        return np.asarray(cv2.GaussianBlur(frame, (0, 0), rng.uniform(0.5, 2)), np.uint8)
-    length, angle = int(rng.integers(3, 10)), rng.uniform(0, 180)
-    line = np.zeros((length, length), np.float32)
-    line[length // 2] = 1
-    turned = cv2.warpAffine(line, cv2.getRotationMatrix2D((length / 2 - 0.5, length / 2 - 0.5), angle, 1), line.shape)
-    return np.asarray(cv2.filter2D(frame, -1, turned / turned.sum()), np.uint8)

@@ -1,29 +1,28 @@
-"""The training loop: steps, moving average, validation after each epoch, checkpoints that continue exactly."""
+"""The training loop: epochs, validation after each, and a run folder that an interrupted run goes on from exactly."""
 
 from __future__ import annotations
 
 import json
 import time
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from runtime import evaluate, frames
+from runtime import evaluate
 from runtime.datasets import Pair
 from runtime.errors import DataInvalid
 from runtime.frames import Frame, Mask
-from train.loader import Loader
-from train.losses import LOSSES
-from train.models import MODELS
-from train.norm import with_fused_norm
+from train import replicas
+from train.cluster import ALONE, Cluster
+from train.loader import Batch, Loader
 from train.settings import Settings
+from train.trainer import Trainer
 
 
 @dataclass
@@ -39,100 +38,23 @@ class Epoch:
     seconds: float
     """Wall clock of the training steps; validation is not in it."""
     cpu_seconds: float
-    """Processor time of the same, all threads."""
+    """Processor time of the same, all threads of the first worker."""
+    frames_per_s: float | None = None
+    """Training frames, of all workers together; None in runs of older versions, as `stall`."""
+    stall: float | None = None
+    """Share of `seconds`, 0..1, in which a step waited for its batch: of the worker that waited longest."""
     validation: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By data set: `iou` by category, `mean_iou`, `frames`."""
 
-
-def learning_rate(settings: Settings, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Linear warm-up from 0, then a half cosine down to 1 % of the peak at the last step."""
-    warmup = min(settings.warmup_steps, steps // 4)
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        warmup_target=settings.learning_rate,
-        warmup_steps=warmup,
-        decay_steps=max(1, steps - warmup),
-        alpha=0.01,
-    )
+    def line(self) -> str:
+        """What is printed of it."""
+        speed = "" if self.frames_per_s is None else f", {self.frames_per_s:.1f} frames/s"
+        stall = "" if self.stall is None else f", input stall {self.stall:.0%}"
+        scores = " ".join(f"{name} {row['mean_iou'] or 0:.4f}" for name, row in self.validation.items())
+        return f"epoch {self.epoch}: loss {self.loss:.4f}, {self.seconds:.0f} s{speed}{stall}, mean IoU {scores}"
 
 
-def _take_weights(model: keras.Model, path: Path) -> None:
-    try:
-        model.set_weights(keras.models.load_model(path, compile=False).get_weights())
-    except (OSError, ValueError) as error:
-        raise DataInvalid(f"{path} has no weights for this network: {str(error).splitlines()[0]}") from error
-
-
-class Trainer:
-    """A network in training, its optimizer and the moving average of its weights."""
-
-    def __init__(self, settings: Settings, total_steps: int) -> None:
-        keras.utils.set_random_seed(settings.seed)
-        self.settings = settings
-        self.saved = MODELS[settings.model]()
-        if settings.init is not None:
-            _take_weights(self.saved, Path(settings.init))
-        """Holds the moving average whenever it is validated or saved: built-in layers only."""
-        self.model = with_fused_norm(self.saved)
-        self.schedule = learning_rate(settings, total_steps)
-        self.optimizer = keras.optimizers.AdamW(self.schedule, weight_decay=settings.weight_decay)
-        self.optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-        self.optimizer.build(self.model.trainable_variables)
-        self.average = [tf.Variable(value, trainable=False) for value in self.model.get_weights()]
-        self._loss = LOSSES[settings.loss]
-        self._weights = tf.constant(settings.class_weights, tf.float32)
-        # One trace a size: Keras' bilinear upsampling does not take a height and width that are not known yet.
-        self._predict = tf.function(lambda image: tf.argmax(self.saved(image, training=False), -1) + 1)
-
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def step(self, images: tf.Tensor, truths: tf.Tensor) -> tf.Tensor:
-        """One optimizer step on a batch; gives the loss."""
-        with tf.GradientTape() as tape:
-            logits = self.model(tf.cast(images, tf.float32), training=True)
-            loss = self._loss(truths, logits, self._weights)
-        variables = self.model.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        # The average starts short, (1 + n) / (10 + n), so that it soon forgets the random start.
-        done = tf.cast(self.optimizer.iterations, tf.float32)
-        keep = tf.minimum(self.settings.ema, (1 + done) / (10 + done))
-        for average, variable in zip(self.average, self.model.variables, strict=True):
-            average.assign_sub((1 - keep) * (average - variable))
-        return loss
-
-    def publish(self) -> None:
-        """Put the moving average into `saved`."""
-        self.saved.set_weights([average.numpy() for average in self.average])
-
-    def segment(self, frame: Frame) -> Mask:
-        """The mask of a frame by the weights that `publish` put in place, fitted as in serving."""
-        where = frames.plan(frame.shape[0], frame.shape[1], self.settings.geometry)
-        image = tf.cast(frames.fit(frame, where)[None], tf.float32)
-        return frames.restore(np.asarray(self._predict(image)[0], np.uint8), where)
-
-    def state(self) -> list[Any]:
-        """Every variable that the next step depends on, in a fixed order."""
-        return [*self.model.variables, *self.optimizer.variables, *self.average]
-
-    def write_checkpoint(self, path: Path, epochs_done: int) -> None:
-        """All state after `epochs_done` epochs, in one file that is there whole or not at all."""
-        arrays: dict[str, Any] = {f"v{index}": np.asarray(variable) for index, variable in enumerate(self.state())}
-        part = path.with_suffix(".part.npz")
-        np.savez(part, **arrays, epochs_done=epochs_done)
-        part.replace(path)
-
-    def read_checkpoint(self, path: Path) -> int:
-        """Take over the state of a checkpoint; gives the epochs done.
-
-        Raises:
-            DataInvalid: the file is broken or belongs to another model.
-        """
-        try:
-            with path.open("rb") as file, np.load(file) as stored:
-                for index, variable in enumerate(self.state()):
-                    variable.assign(stored[f"v{index}"])
-                return int(stored["epochs_done"])
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise DataInvalid(f"{path} is no checkpoint of this model: {error}") from error
+Finish = Callable[[list[Epoch], Callable[[Frame], Mask]], None]
 
 
 def validate(trainer: Trainer, validation: Mapping[str, Sequence[Pair]], epoch: Epoch, writer: Any) -> None:
@@ -141,28 +63,48 @@ def validate(trainer: Trainer, validation: Mapping[str, Sequence[Pair]], epoch: 
     for name, pairs in validation.items():
         found = evaluate.summary(evaluate.evaluate(trainer.segment, pairs, title=f"validate on {name}"), len(pairs))
         epoch.validation[name] = found
-        with writer.as_default(step=int(trainer.optimizer.iterations)):
+        with writer.as_default(step=trainer.steps_done):
             tf.summary.scalar(f"mean_iou/{name}", found["mean_iou"] or 0.0)
-    scores = " ".join(f"{name} {row['mean_iou'] or 0:.4f}" for name, row in epoch.validation.items())
-    print(f"epoch {epoch.epoch}: loss {epoch.loss:.4f}, {epoch.seconds:.0f} s, mean IoU {scores}", flush=True)
+    print(epoch.line(), flush=True)
+
+
+def _timed(batches: Iterator[Batch], waits: list[float]) -> Iterator[Batch]:
+    """The same batches; how long each was waited for, in seconds, is noted in `waits`."""
+    while True:
+        start = time.monotonic()
+        batch = next(batches, None)
+        waits.append(time.monotonic() - start)
+        if batch is None:
+            return
+        yield batch
 
 
 def _run_epoch(trainer: Trainer, loader: Loader, number: int, writer: Any, progress: Progress) -> Epoch:
     task = progress.add_task(f"epoch {number + 1}/{trainer.settings.epochs}", total=loader.steps, loss="")
-    wall, processor, losses = time.monotonic(), time.process_time(), []
-    for images, truths in loader.epoch(number):
+    wall, processor = time.monotonic(), time.process_time()
+    losses: list[float] = []
+    waits: list[float] = []
+    for images, truths in _timed(loader.epoch(number), waits):
         loss = float(trainer.step(images, truths))
         losses.append(loss)
         progress.update(task, advance=1, loss=f"loss {np.mean(losses[-50:]):.3f}")
-        with writer.as_default(step=int(trainer.optimizer.iterations)):
+        with writer.as_default(step=trainer.steps_done):
             tf.summary.scalar("loss", loss)
-    rate = float(trainer.schedule(trainer.optimizer.iterations))
-    return Epoch(number + 1, float(np.mean(losses)), rate, time.monotonic() - wall, time.process_time() - processor)
+    seconds, cpu_seconds = time.monotonic() - wall, time.process_time() - processor
+    return Epoch(
+        number + 1,
+        float(np.mean(losses)),
+        float(trainer.schedule(trainer.steps_done)),
+        seconds,
+        cpu_seconds,
+        loader.steps * trainer.settings.batch / seconds,
+        float(replicas.gather(trainer.strategy, [sum(waits) / seconds]).max()),
+    )
 
 
-def _bars() -> Progress:
+def _bars(cluster: Cluster) -> Progress:
     columns = ("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, TextColumn("{task.fields[loss]}"))
+    return Progress(*columns, TextColumn("{task.fields[loss]}"), disable=not cluster.chief)
 
 
 def _write_history(path: Path, epochs: list[Epoch]) -> None:
@@ -173,50 +115,103 @@ def _write_history(path: Path, epochs: list[Epoch]) -> None:
 
 def _read_history(path: Path, done: int) -> list[Epoch]:
     try:
-        return [Epoch(**row) for row in json.loads(path.read_text())[:done]]
+        rows = [Epoch(**row) for row in json.loads(path.read_text())[:done]]
+        if len(rows) < done:
+            raise ValueError(f"it has {len(rows)} epochs, the checkpoint {done}")
+        return rows
     except (OSError, ValueError, TypeError) as error:
         raise DataInvalid(f"{path} is no history of this run: {error}") from error
 
 
+def _agree(trainer: Trainer, loader: Loader, done: int) -> None:
+    """See that all workers train the same network from the same epoch.
+
+    Raises:
+        DataInvalid: they don't.
+    """
+    told = zlib.crc32(json.dumps([trainer.settings.as_dict(), loader.frames]).encode())
+    rows = replicas.gather(trainer.strategy, [told, done])
+    if (rows[:, 0] != told).any():
+        raise DataInvalid("the workers have different settings or frames: give all of them the same arguments and data")
+    if (rows[:, 1] != done).any():
+        epochs = ", ".join(f"{row:.0f}" for row in rows[:, 1])
+        raise DataInvalid(f"the workers' checkpoints are of the epochs {epochs}: give them one run folder, shared")
+
+
+def _save(trainer: Trainer, out: Path, epochs: list[Epoch]) -> None:
+    trainer.publish()
+    trainer.saved.save(out / "model.part.keras")
+    (out / "model.part.keras").replace(out / "model.keras")
+    _write_history(out / "metrics.json", epochs)
+    trainer.write_checkpoint(out / "checkpoint.npz", len(epochs))
+
+
+def _run(
+    trainer: Trainer,
+    loader: Loader,
+    validation: Mapping[str, Sequence[Pair]],
+    out: Path,
+    cluster: Cluster,
+    epochs: list[Epoch],
+) -> None:
+    """The epochs that are not in `epochs` yet; the first worker alone writes and validates, the others wait for it."""
+    chief = cluster.chief
+    writer = tf.summary.create_file_writer(str(out / "tensorboard")) if chief else tf.summary.create_noop_writer()
+    if chief and epochs and not epochs[-1].validation:  # it was interrupted in its validation
+        validate(trainer, validation, epochs[-1], writer)
+        _write_history(out / "metrics.json", epochs)
+    for number in range(len(epochs), trainer.settings.epochs):
+        with _bars(cluster) as progress:
+            epochs.append(_run_epoch(trainer, loader, number, writer, progress))
+        if not chief:
+            continue
+        # Before validation: whatever interrupts that, the epoch's work is kept.
+        _save(trainer, out, epochs)
+        validate(trainer, validation, epochs[-1], writer)
+        _write_history(out / "metrics.json", epochs)
+
+
 def train(
-    settings: Settings, loader: Loader, validation: Mapping[str, Sequence[Pair]], out: Path, *, resume: bool
-) -> tuple[list[Epoch], Callable[[Frame], Mask]]:
+    settings: Settings,
+    loader: Loader,
+    validation: Mapping[str, Sequence[Pair]],
+    out: Path,
+    *,
+    resume: bool,
+    cluster: Cluster = ALONE,
+    finish: Finish | None = None,
+) -> list[Epoch]:
     """Train and leave `model.keras`, `metrics.json`, `checkpoint.npz` and `tensorboard/` in `out`.
 
     Args:
         settings: the run.
         loader: what is trained on.
         validation: by data set's name, what is validated on.
-        out: an existing folder.
+        out: an existing folder, the same one on every worker.
         resume: go on from `checkpoint.npz` if it is there.
+        cluster: this process' place among the workers, as TF_CONFIG says.
+        finish: what the first worker does in the end with the epochs and the trained model, which makes a frame's mask
+            by the moving average of the weights, as `model.keras` does.
 
     Returns:
-        What each epoch gave, and the trained model as a function from frame to mask: the moving average of the weights,
-        which is what `model.keras` holds.
+        What each epoch gave; only the first worker's rows hold a validation.
 
     Raises:
-        DataInvalid: a broken pair, or a checkpoint that does not belong to this run.
+        DataInvalid: a broken pair, a checkpoint that does not belong to this run, or workers that don't agree.
+        WorkerLost: another worker ended, within about ten seconds of it.
     """
-    trainer = Trainer(settings, loader.steps * settings.epochs)
-    checkpoint, history = out / "checkpoint.npz", out / "metrics.json"
-    done, epochs = 0, []
-    if resume and checkpoint.exists():
-        done = trainer.read_checkpoint(checkpoint)
-        epochs = _read_history(history, done)
-    writer = tf.summary.create_file_writer(str(out / "tensorboard"))
-    if epochs and not epochs[-1].validation:  # it was interrupted in its validation
-        validate(trainer, validation, epochs[-1], writer)
-        _write_history(history, epochs)
-    for number in range(done, settings.epochs):
-        with _bars() as progress:
-            epochs.append(_run_epoch(trainer, loader, number, writer, progress))
-        trainer.publish()
-        trainer.saved.save(out / "model.part.keras")
-        (out / "model.part.keras").replace(out / "model.keras")
-        _write_history(history, epochs)
-        # Before validation: whatever interrupts that, the epoch's work is kept.
-        trainer.write_checkpoint(checkpoint, number + 1)
-        validate(trainer, validation, epochs[-1], writer)
-        _write_history(history, epochs)
-    trainer.publish()
-    return epochs, trainer.segment
+    with replicas.lost_is_told(cluster):
+        trainer = Trainer(settings, loader.steps * settings.epochs, cluster)
+        epochs: list[Epoch] = []
+        done = 0
+        if resume and (out / "checkpoint.npz").exists():
+            done = trainer.read_checkpoint(out / "checkpoint.npz")
+            epochs = _read_history(out / "metrics.json", done)
+        _agree(trainer, loader, done)
+        _run(trainer, loader, validation, out, cluster, epochs)
+        if finish is not None and cluster.chief:
+            trainer.publish()
+            finish(epochs, trainer.segment)
+        # Nobody leaves before the first worker is through: who leaves counts as lost.
+        replicas.gather(trainer.strategy, [0])
+    return epochs

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from typing import Any, TypeVar
 
+from runtime.errors import DataInvalid
 from runtime.frames import Geometry
 
 
@@ -25,16 +28,21 @@ class Augmentation:
     """Brightness, contrast, saturation and white balance of other cameras."""
     exposure: float = 0.2
     """Gamma from 0.5 to 2: dusk, tunnels, low sun."""
-    blur: float = 0.15
-    """Gaussian or motion blur of up to 2 pixels' sigma or 9 pixels' length: dirt, focus, vibration."""
-    noise: float = 0.15
-    """Gaussian noise of up to 20 of 255: high gain at night."""
+    veil: float = 0.12
+    """Fog, spray, frost and dirt: random clouds and patches, grey to white. Generic ones, not those that
+    `runtime.corruptions` evaluates with."""
+    blur: float = 0.2
+    """Focus, motion, a coarser sensor: mostly less than 2 pixels, seldom up to 4 pixels' sigma."""
+    sharpen: float = 0.2
+    """Unsharp mask: cameras that sharpen, and the detail that frames stored at half the size have lost."""
+    noise: float = 0.2
+    """Up to 50 of 255, of the sensor, the light or dead pixels: high gain at night."""
     jpeg: float = 0.15
-    """JPEG of quality 20 to 80: links with little bandwidth."""
+    """JPEG of quality 15 to 80: links with little bandwidth."""
 
     def scaled(self, degrade: float) -> Augmentation:
         """The same geometry, with the probability of each degradation times `degrade`, at most 1."""
-        names = ("colour", "exposure", "blur", "noise", "jpeg")
+        names = ("colour", "exposure", "veil", "blur", "sharpen", "noise", "jpeg")
         return replace(self, **{name: min(1.0, getattr(self, name) * degrade) for name in names})
 
 
@@ -70,8 +78,8 @@ class Settings:
     seed: int = 0
     """Decides order, crops and augmentation; sample i of epoch e is the same in every run."""
     degrade: float = 1.0
-    """Factor on the probabilities of colour, exposure, blur, noise and JPEG in `augmentation`: less for a last phase
-    that is to gain on clean frames."""
+    """Factor on the probability of every degradation in `augmentation`, from colour to JPEG: less for a last phase that
+    is to gain on clean frames."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     geometry: Geometry = field(default_factory=Geometry)
     """How frames will be fitted in serving; training's scales are relative to it, and the contract carries it on."""
@@ -79,3 +87,49 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON can hold them."""
         return asdict(self)
+
+
+T = TypeVar("T")
+
+
+def changed(settings: T, assignments: Iterable[str]) -> T:
+    """The settings with other values.
+
+    Args:
+        settings: a frozen dataclass; those in its fields are reached by a dot.
+        assignments: `NAME=VALUE`, the value as JSON: `ema=0.999`, `augmentation.crop=[352, 576]`.
+
+    Raises:
+        DataInvalid: a name that is none, or a value of another kind than the one that it replaces.
+    """
+    for text in assignments:
+        name, _, value = text.partition("=")
+        try:
+            given = json.loads(value)
+        except ValueError as error:
+            raise DataInvalid(f"'{text}' is not NAME=VALUE with the value as JSON, such as ema=0.999") from error
+        settings = _set(settings, name.strip(), given, name.strip())
+    return settings
+
+
+def _set(settings: T, path: str, given: Any, whole: str) -> T:
+    if not is_dataclass(settings) or isinstance(settings, type):
+        raise DataInvalid(f"there is no setting '{whole}'")
+    name, _, rest = path.partition(".")
+    known = {row.name: getattr(settings, row.name) for row in fields(settings)}
+    if name not in known:
+        raise DataInvalid(f"there is no setting '{whole}': known are {', '.join(known)}")
+    made = _set(known[name], rest, given, whole) if rest else _as(known[name], given, whole)
+    return replace(settings, **{name: made})
+
+
+def _as(before: Any, given: Any, name: str) -> Any:
+    """`given` in the type of the value before, if JSON can mean that."""
+    if isinstance(before, tuple) and isinstance(given, list) and len(given) == len(before):
+        return tuple(_as(one, other, name) for one, other in zip(before, given, strict=True))
+    if isinstance(before, float) and isinstance(given, int | float) and not isinstance(given, bool):
+        return float(given)
+    if type(before) is type(given) and isinstance(given, int | str) and not isinstance(given, bool):
+        return given
+    kind = f"{len(before)} values" if isinstance(before, tuple) else type(before).__name__
+    raise DataInvalid(f"{name} is {json.dumps(before, default=str)}: {json.dumps(given)} is not of that kind ({kind})")

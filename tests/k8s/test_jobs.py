@@ -15,6 +15,7 @@ from PIL import Image
 from runtime.__main__ import main
 from runtime.__main__ import parser as runtime_parser
 from runtime.shards import Shard
+from train.__main__ import LOST
 from train.__main__ import parser as train_parser
 
 Object = dict[str, Any]
@@ -161,6 +162,8 @@ def test_disruptions_are_forgiven_and_bad_input_is_not_tried_again(rendered: Ren
     job = one(rendered(f"jobs/{name}"), "Job")
     assert action(job, 2) == ("FailIndex" if name in SEGMENT else "FailJob")
     assert action(job, 143) == "Ignore"
+    if name == "train-distributed":
+        assert action(job, LOST) == "Ignore", "another worker's end, which counts itself"
     assert action(job, 137, is_disrupted=True) == "Ignore"
     for crashed in (1, 130, 137, 139):
         assert action(job, crashed) == "Count", "tried again, but not for ever"
@@ -181,7 +184,8 @@ def test_each_worker_knows_all_and_which_one_it_is(rendered: Rendered) -> None:
     container, spec = container_of(job), job["spec"]
     assert spec["completionMode"] == "Indexed"
     assert spec["parallelism"] == spec["completions"], "the workers wait for each other"
-    assert spec["backoffLimit"] >= spec["completions"], "one crash ends them all"
+    (batch,) = (int(argument.partition("=")[2]) for argument in container["args"] if argument.startswith("--batch="))
+    assert batch % spec["completions"] == 0, "each takes its share"
     assert "backoffLimitPerIndex" not in spec
     (text,) = (variable["value"] for variable in container["env"] if variable["name"] == "TF_CONFIG")
     (port,) = container["ports"]

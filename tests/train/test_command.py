@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from runtime.errors import DataInvalid
+from train.__main__ import main, parser, settings_of
 
 # The training itself is left out: it is the signal's way to the exit status that is looked at.
 STOPPED = """
 import signal, sys
 import train.__main__ as command
 
-command.run = lambda _arguments: signal.raise_signal(getattr(signal, sys.argv[1]))
+command.run = lambda *_arguments: signal.raise_signal(getattr(signal, sys.argv[1]))
 sys.exit(command.main(["--data", "cityscapes:nowhere", "--out", "run"]))
 """
 
@@ -23,3 +27,25 @@ def test_a_signal_ends_it_with_one_line_that_says_how_to_go_on(name, status):
     assert ended.returncode == status
     assert len(ended.stderr.splitlines()) == 1
     assert "--resume" in ended.stderr
+
+
+def test_a_cluster_that_can_t_be_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TF_CONFIG", "four workers")
+    assert main(["--data", "cityscapes:nowhere", "--out", "run"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("train: TF_CONFIG can't be read")
+
+
+def test_no_readers_are_refused(streets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--data", f"cityscapes:{streets}", "--out", str(tmp_path / "run"), "--readers", "0"]) == 2
+    assert "--readers must be at least 1" in capsys.readouterr().err
+
+
+def test_any_setting_can_be_set_by_name(streets: Path, tmp_path: Path) -> None:
+    given = ["--data", f"cityscapes:{streets}", "--out", str(tmp_path), "--set", "augmentation.noise=0.5"]
+    made = settings_of(parser().parse_args([*given, "--set", "geometry.pixel_budget=131072"]))
+    assert (made.augmentation.noise, made.geometry.pixel_budget) == (0.5, 131072)
+    with pytest.raises(DataInvalid, match="--batch must be at least 1"):
+        settings_of(parser().parse_args([*given, "--set", "batch=0"]))

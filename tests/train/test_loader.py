@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from runtime import datasets
 from runtime.datasets import Pair, Source
 from runtime.errors import DataInvalid
+from train.cluster import Cluster
 from train.loader import AHEAD, Loader
 from train.settings import Augmentation, Settings
 
@@ -56,3 +58,22 @@ def test_only_a_few_batches_are_read_ahead(pairs: list[Pair]) -> None:
 def test_fewer_frames_than_a_batch_are_refused(pairs: list[Pair]) -> None:
     with pytest.raises(DataInvalid, match="1 frames are fewer than one batch of 2"):
         Loader(pairs[:1], SETTINGS)
+
+
+def test_workers_read_together_what_one_reads_and_no_more(pairs: list[Pair], monkeypatch: pytest.MonkeyPatch) -> None:
+    some = replace(SETTINGS, batch=4)
+    whole = list(Loader(pairs, some).epoch(1))
+    opened: list[Pair] = []
+    read = datasets.read
+    monkeypatch.setattr(datasets, "read", lambda pair: opened.append(pair) or read(pair))
+    shares = [list(Loader(pairs, some, Cluster(index, 2), readers=1).epoch(1)) for index in (0, 1)]
+    assert len(opened) == len(pairs)
+    for batch, *parts in zip(whole, *shares, strict=True):
+        for which in (0, 1):
+            assert [len(part[which]) for part in parts] == [2, 2]
+            assert (batch[which] == np.concatenate([part[which] for part in parts])).all()
+
+
+def test_a_batch_that_the_workers_can_t_share_is_refused(pairs: list[Pair]) -> None:
+    with pytest.raises(DataInvalid, match="a batch of 2 can't be shared evenly by 4 workers"):
+        Loader(pairs, SETTINGS, Cluster(1, 4))

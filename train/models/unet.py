@@ -17,9 +17,9 @@ _CHANNELS = (16, 32, 64, 128, 192)
 Tensor: TypeAlias = keras.KerasTensor
 
 
-def _conv(x: Tensor, channels: int, *, stride: int = 1) -> Tensor:
-    x = layers.Conv2D(channels, 3, stride, padding="same", use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization()(x))
+def _conv(x: Tensor, channels: int, name: str, *, stride: int = 1) -> Tensor:
+    x = layers.Conv2D(channels, 3, stride, padding="same", use_bias=False, name=name)(x)
+    return layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(name=f"{name}_norm")(x))
 
 
 def unet() -> keras.Model:
@@ -27,12 +27,15 @@ def unet() -> keras.Model:
     image = keras.Input((None, None, 3), name="image")
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescale")(image)
     skips = []
-    for channels in _CHANNELS:
-        x = _conv(_conv(x, channels, stride=2), channels)
+    for level, channels in enumerate(_CHANNELS):
+        x = _conv(x, channels, f"down{level}_stride", stride=2)
+        x = _conv(x, channels, f"down{level}_conv")
         skips.append(x)
-    for channels, skip in zip(reversed(_CHANNELS[:-1]), reversed(skips[:-1]), strict=True):
-        x = layers.UpSampling2D(2, interpolation="bilinear")(x)
-        x = _conv(layers.Concatenate()([_conv(x, channels), skip]), channels)
+    for level, channels in reversed(list(enumerate(_CHANNELS[:-1]))):
+        x = layers.UpSampling2D(2, interpolation="bilinear", name=f"up{level}_enlarge")(x)
+        x = _conv(x, channels, f"up{level}_reduce")
+        x = layers.Concatenate(name=f"up{level}_join")([x, skips[level]])
+        x = _conv(x, channels, f"up{level}_conv")
     x = layers.Conv2D(7, 1, name="classify")(x)
     x = layers.UpSampling2D(2, interpolation="bilinear", name="logits")(x)
     return keras.Model(image, x, name="unet")

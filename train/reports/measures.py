@@ -179,6 +179,11 @@ def _code(text: str) -> Html:
     return Html(f"<code>{text.replace('>', '&gt;')}</code>")
 
 
+CALIBRATION = (
+    "python -m convert RUN/model.keras -o NAME-fp32.onnx --data KIND:DIR --calibration-report RUN/calibration.json"
+)
+
+
 def calibration_errors(run: Run) -> tuple[float, float] | None:
     """The expected calibration error before and after temperature scaling, 0..1; None where it was not measured.
 
@@ -199,8 +204,8 @@ def calibration(run: Run) -> Html:
     title = "Calibration"
     errors = calibration_errors(run)
     if errors is None:
-        how = "whether the model's confidence can be believed has not been measured"
-        return section("calibration", title, _missing(run, "calibration", f"{how}."))
+        how = join("whether the model's confidence can be believed is not known. Measure it with", _code(CALIBRATION))
+        return section("calibration", title, _missing(run, "calibration", how))
     found = run.measures["calibration"]
     lines = {f"{name} (ECE {error:.3f})": _bins(run, found[name]) for name, error in zip(STAGES, errors, strict=True)}
     temperature = found.get("temperature")
