@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from runtime.cli import bench, evaluate, picture, providers, scenes, segment
+from runtime.cli import bench, evaluate, picture, providers, scenes, segment, tradeoff
 from runtime.commands import Parser, exit_status
 
 COMMANDS: dict[str, ModuleType] = {
     "segment": segment,
     "evaluate": evaluate,
     "bench": bench,
+    "tradeoff": tradeoff,
     "providers": providers,
     "scenes": scenes,
     "picture": picture,
