@@ -14,13 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from api import docs, health, models, origins
+from api import docs, health, origins
 from api.compare import compare
 from api.errors import HANDLERS
 from api.inference_protocol.routes import routes as inference_protocol_routes
 from api.keys import KeyFile, Keys
 from api.metrics import metrics
-from api.models import Model
+from api.model import Model, summary
 from api.origins import WebSocketOrigins
 from api.request_ids import RequestIds
 from api.segment import segment
@@ -113,4 +113,4 @@ async def _categories(_request: Request) -> Response:
 async def _model(request: Request) -> Response:
     service: Service = request.app.state.service
     model = await service.models.get(request.query_params.get("model"))
-    return _json(models.summary(model))
+    return _json(summary(model))

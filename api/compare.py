@@ -1,8 +1,11 @@
-"""`POST /compare`: a frame's mask, and how far it agrees with the ground truth."""
+"""`POST /compare`: a frame's mask, and how far it agrees with the ground truth.
+
+With `min_confidence`, pixels that the model is not sure enough of are void. By Cityscapes' definition such a pixel is a
+false negative of the category that it has in the truth, and a false positive of none.
+"""
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,16 +17,17 @@ import numpy.typing as npt
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import deadlines, decoders, uploads
+from api import confidence, deadlines, decoders, encoders, uploads
+from api.confidence import Wanted
 from api.errors import MediaTypeUnsupported
-from api.models import Model
+from api.model import Model
 from api.segment import headers_of
 from api.service import Service
 from runtime import categories, codecs, frames, metrics, png, truth
 from runtime.codecs import Claim, Limits
 from runtime.errors import DataInvalid, FrameTooLarge, FrameUndecodable
 from runtime.frames import Fit, Mask
-from runtime.jobs import Images, Masks
+from runtime.jobs import Confidences, Images, Masks
 from runtime.metrics import Confusion
 from runtime.truth import Truth
 
@@ -47,8 +51,10 @@ class Comparison:
     files: Callable[[], list[bytes]]
     """Gives the encoded frame and truth; called on a thread, because a form has to be parsed."""
     limits: Limits
+    wanted: Wanted
+    """Of the confidence."""
     pixels: npt.NDArray[np.int64] = field(init=False)
-    """Of the network's output by category, int64 8; there once `finish` is done."""
+    """Of the network's output by category, int64 8, whatever becomes void; there once `finish` is done."""
     _fit: Fit | None = None
     _truth: Truth | None = None
 
@@ -72,12 +78,21 @@ class Comparison:
         self._fit = self.model.plan(frame)
         return frames.fit(frame, self._fit)[None]
 
-    def finish(self, masks: Masks) -> dict[str, Any]:
-        """What is answered, but for what the server knows."""
+    def finish(self, masks: Masks, confidences: Confidences | None = None) -> dict[str, Any]:
+        """What is answered, but for what the server knows.
+
+        Args:
+            masks: the network's output, of one frame.
+            confidences: likewise, where some of it may become void.
+        """
         assert self._fit is not None
         assert self._truth is not None
         self.pixels = metrics.pixels(masks[0])
-        prediction = frames.restore(masks[0], self._fit)
+        mask = masks[0]
+        if confidences is not None:
+            mask = confidence.void_below(mask, confidences[0], self.wanted.least)
+        prediction = frames.restore(mask, self._fit)
+        verdict = difference(self._truth.mask, prediction)
         confusion = Confusion()
         confusion.add(self._truth.mask, prediction)
         return {
@@ -87,9 +102,9 @@ class Comparison:
             "mean_iou": confusion.mean_iou(),
             "accuracy": confusion.accuracy(),
             "confusion": confusion.matrix.tolist(),
-            "prediction": _base64(codecs.encode_mask(prediction)),
-            "truth": _base64(codecs.encode_mask(self._truth.mask)),
-            "difference": _base64(png.encode_indices(difference(self._truth.mask, prediction), DIFFERENCE_PALETTE)),
+            "prediction": encoders.as_base64(codecs.encode_mask(prediction)),
+            "truth": encoders.as_base64(codecs.encode_mask(self._truth.mask)),
+            "difference": encoders.as_base64(png.encode_indices(verdict, DIFFERENCE_PALETTE)),
             "truth_kind": self._truth.kind,
         }
 
@@ -115,9 +130,14 @@ async def compare(request: Request) -> Response:
     if uploads.media_type(request) != uploads.MULTIPART:
         raise MediaTypeUnsupported(f"send {uploads.MULTIPART} with a file in each of the fields 'image' and 'truth'")
     model = await service.models.get(request.query_params.get("model"))
+    wanted = confidence.wanted(request.query_params, model)
     body = await uploads.read_body(request, service.settings, service.buffered, deadline)
-    work = Comparison(model, lambda: uploads.files_of(body, request.headers["content-type"], FIELDS), service.limits)
-    job = await service.work(model, work.prepare, work.finish, deadline, request.receive)
+
+    def files() -> list[bytes]:
+        return uploads.files_of(body, request.headers["content-type"], FIELDS)
+
+    work = Comparison(model, files, service.limits, wanted)
+    job = await service.work(model, work.prepare, work.finish, deadline, request.receive, wanted.least > 0)
     timings = job.timings
     document = {"model": model.name, "provider": model.provider, **job.result(), "timings_ms": timings.as_dict()}
     service.metrics.frame(model.name, model.provider, timings, work.pixels)
@@ -134,7 +154,3 @@ def _named(what: str, read: Callable[[], T]) -> T:
 
 def _size(pixels: npt.NDArray[np.uint8]) -> str:
     return f"{pixels.shape[1]} x {pixels.shape[0]}"
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")

@@ -15,6 +15,10 @@
 | roadmask_stream_frames_total | counter | | frames that came through /stream |
 | roadmask_stream_passed_over_total | counter | | of those, passed over for a newer one |
 | roadmask_model_loads_total | counter | result | loaded, failed |
+| roadmask_frame_quality_total | counter | flag | frames of /segment and /stream by what is wrong with them, or good |
+| roadmask_mean_confidence | histogram | | of those frames, 0 to 1 |
+
+The last two are there where the server runs with confidence; a frame with two flags counts for both.
 
 And prometheus_client's own: process_* (resident memory, CPU seconds, open files), python_gc_*, python_info. A route is
 a template (`/v2/models/{model}/infer`), `unknown` where a path leads nowhere: strangers can't make up labels.
@@ -42,8 +46,9 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from starlette.requests import Request
 from starlette.responses import Response
 
-from runtime import categories
+from runtime import categories, quality
 from runtime.jobs import Timings
+from runtime.quality import Quality
 
 STAGES = ("decode", "queue", "infer", "encode")
 
@@ -62,6 +67,13 @@ BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2,
 """Closest where a frame's time lies, 10 to 300 ms: a quantile is only as good as the bucket that it falls into."""
 
 
+GOOD = "good"
+"""What a frame without a flag counts as, and is called."""
+
+SHARES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.88, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.99)
+"""Of the mean confidence: closest where that of a good frame lies."""
+
+
 class _Registry(CollectorRegistry):
     """A registry without the `_created` series, which are a third of all and which Prometheus does not read."""
 
@@ -74,17 +86,22 @@ class _Registry(CollectorRegistry):
 class Metrics:
     """The figures of one application. Safe to use from any thread."""
 
-    def __init__(self, queue_depth: Callable[[], int], queue_places: Callable[[], int]) -> None:
+    def __init__(
+        self, queue_depth: Callable[[], int], queue_places: Callable[[], int], confidence: bool = False
+    ) -> None:
         """All at 0, so that rates are known from the first event on.
 
         Args:
             queue_depth: asked at each scrape, on whichever thread that runs.
             queue_places: likewise.
+            confidence: whether the server runs with it.
         """
         self._registry = _Registry()
         self._make_requests()
         self._make_frames(queue_depth, queue_places)
         self._make_refusals()
+        if confidence:
+            self._make_quality()
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
@@ -137,6 +154,16 @@ class Metrics:
         for result in LOAD_RESULTS:
             self._loads.labels(result)
 
+    def _make_quality(self) -> None:
+        flagged = self._counter("frame_quality", "Frames by what is wrong with them, or good.", "flag")
+        self._flagged = {flag: flagged.labels(flag) for flag in (GOOD, *quality.FLAGS)}
+        self._mean_confidence = Histogram(
+            "roadmask_mean_confidence",
+            "Mean confidence of a frame, 0 to 1; where it falls, the frames are less and less like the training data.",
+            registry=self._registry,
+            buckets=SHARES,
+        )
+
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """A request that is over.
 
@@ -149,7 +176,14 @@ class Metrics:
         self._requests.labels(route, method if method in METHODS else "OTHER", str(status)).inc()
         self._request_seconds.labels(route).observe(seconds)
 
-    def frame(self, model: str, provider: str, timings: Timings, pixels: npt.NDArray[np.int64]) -> None:
+    def frame(
+        self,
+        model: str,
+        provider: str,
+        timings: Timings,
+        pixels: npt.NDArray[np.int64],
+        found: Quality | None = None,
+    ) -> None:
         """A frame that was segmented.
 
         Args:
@@ -157,12 +191,17 @@ class Metrics:
             provider: who ran it.
             timings: of its stages.
             pixels: int64 8: how many of each category, in the order of their ids.
+            found: what there is to say of it, where the server runs with confidence and the route asks.
         """
         self._frames.labels(model, provider).inc()
         for stage, seconds in self._stages.items():
             seconds.observe(getattr(timings, stage) / 1000)
         for name, count in zip(categories.NAMES, pixels.tolist(), strict=True):
             self._pixels.labels(model, name).inc(count)
+        if found is not None and found.confidence is not None:
+            self._mean_confidence.observe(found.confidence)
+            for flag in found.flags or (GOOD,):
+                self._flagged[flag].inc()
 
     def rejected(self, reason: str) -> None:
         """A request that was refused at once. Raises KeyError for a reason that is none of REASONS."""

@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
-import numpy.typing as npt
 
 from api.errors import Unavailable
+from api.model import Model, warm_up
 from api.settings import Settings
-from runtime import auto, auto_cache, frames, model_files, providers
-from runtime.contract import Contract
+from runtime import auto, auto_cache, model_files, providers
 from runtime.errors import ModelInvalid, ModelNotFound, ProviderUnavailable, Stopping
-from runtime.frames import Frame
 from runtime.segmenter import Segmenter
 
 logger = logging.getLogger(__name__)
-
-
-class Model(Protocol):
-    """What is served: a `runtime.segmenter.Segmenter`, or a test's stand-in."""
-
-    contract: Contract
-    name: str
-    """The file's stem: `accurate-int8`."""
-    version: str
-    """Of the file's content: another content, another version."""
-    provider: str
-    nodes: Mapping[str, Mapping[str, int]]
-    """Short name of an execution provider to operator to number of nodes."""
-    threads: int
-    """Of one inference."""
-
-    def plan(self, frame: Frame) -> frames.Fit:
-        """How a frame lies in the network's input."""
-
-    def infer(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """uint8 batch x h x w x 3 to uint8 batch x h x w."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +29,6 @@ class Entry:
     """READY or UNAVAILABLE."""
     reason: str
     """Why it is not ready; "" where nobody asked for it yet."""
-
-
-def warm_up(model: Model) -> None:
-    """One inference at the full size: the first one allocates, and on some hardware compiles."""
-    budget = model.contract.geometry.pixel_budget
-    side = max(1, round((budget / 2) ** 0.5))
-    frame = np.zeros((side, 2 * side, 3), np.uint8)
-    model.infer(frames.fit(frame, model.plan(frame))[None])
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -250,7 +215,8 @@ class Models:
     def _open(self, path: Path) -> Model:
         """A warm model of a file; takes from a second to minutes, on a thread."""
         try:
-            model = Segmenter.load(path, self._specs, self._settings.threads)
+            settings = self._settings
+            model = Segmenter.load(path, self._specs, settings.threads, confidence=settings.confidence)
             warm_up(model)
         except (ModelInvalid, ProviderUnavailable):
             raise
@@ -291,17 +257,3 @@ class Models:
         logger.info("auto: %s", choice.reason)
         self._specs = providers.parse(choice.providers)
         return choice.path
-
-
-def summary(model: Model) -> dict[str, Any]:
-    """What `GET /model` tells."""
-    return {
-        "model": model.name,
-        "version": model.version,
-        "provider": model.provider,
-        "nodes": {provider: sum(operators.values()) for provider, operators in model.nodes.items()},
-        "operators": {provider: dict(operators) for provider, operators in model.nodes.items()},
-        "threads": model.threads,
-        "accuracy": dict(model.contract.accuracy),
-        "contract": json.loads(model.contract.to_json()),
-    }

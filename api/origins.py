@@ -33,8 +33,10 @@ RESPONSE_HEADERS = (
     "Frame-Timestamp",
     "Inference-Header-Content-Length",
     "Retry-After",
+    "Roadmask-Confidence",
     "Roadmask-Model",
     "Roadmask-Provider",
+    "Roadmask-Quality",
     "Server-Timing",
     "X-Request-ID",
 )

@@ -13,14 +13,15 @@ from starlette.requests import ClientDisconnect
 from api import traces
 from api.inference_protocol.statistics import Statistics
 from api.metrics import Metrics
-from api.models import Model, Models
+from api.model import Model
+from api.models import Models
 from api.room import Claim, Room
 from api.settings import Settings
 from api.uploads import Buffered
 from runtime import memory, scheduler
 from runtime.codecs import Limits
 from runtime.errors import DeadlinePassed, RoadmaskError
-from runtime.jobs import Images, Job, Masks
+from runtime.jobs import Images, Job
 from runtime.scheduler import Scheduler
 
 T = TypeVar("T")
@@ -46,7 +47,9 @@ class Service:
         self.stream_places = asyncio.Semaphore(max(1, self.scheduler.places - 1))
         """What all streams share, first come, first served: they always have a next frame, and would leave requests no
         place at all."""
-        self.metrics = Metrics(lambda: self.scheduler.places_taken, lambda: self.scheduler.places)
+        self.metrics = Metrics(
+            lambda: self.scheduler.places_taken, lambda: self.scheduler.places, confidence=settings.confidence
+        )
         self.models.on_load = self.metrics.load
         self.room = Room(settings.max_pixels, self.scheduler.places)
         self.statistics = Statistics()
@@ -87,8 +90,9 @@ class Service:
         self,
         model: Model,
         prepare: Callable[[Claim], Images],
-        finish: Callable[[Masks], T],
+        finish: Callable[..., T],
         deadline: float | None = None,
+        confidence: bool = False,
     ) -> tuple[Job[T], asyncio.Future[T]]:
         """A job that is admitted, and what of it can be awaited.
 
@@ -101,7 +105,7 @@ class Service:
             with claim:
                 return run(prepare, claim)
 
-        job = self.scheduler.submit(model, prepared, lambda masks: run(finish, masks), deadline)
+        job = self.scheduler.submit(model, prepared, lambda *outputs: run(finish, *outputs), deadline, confidence)
         job.add_done_callback(lambda _job: claim.end())
         done = asyncio.wrap_future(job)
         done.add_done_callback(_look_at)
@@ -111,9 +115,10 @@ class Service:
         self,
         model: Model,
         prepare: Callable[[Claim], Images],
-        finish: Callable[[Masks], T],
+        finish: Callable[..., T],
         deadline: float | None,
         gone: Callable[[], Awaitable[object]],
+        confidence: bool = False,
     ) -> Job[T]:
         """A job that is done: `result()` is there, and its timings.
 
@@ -123,6 +128,7 @@ class Service:
             finish: makes the result from the network's output, on a thread.
             deadline: by `time.monotonic`, or None.
             gone: waits until the client has left; its job is then given up if inference has not begun.
+            confidence: whether `finish` is given the confidences, too, after the masks.
 
         Raises:
             Stopping, QueueFull: there is no place, or no room for its pixels.
@@ -131,7 +137,7 @@ class Service:
             Exception: whatever prepare or finish raised.
         """
         began = monotonic()
-        job, done = self.submit(model, prepare, finish, deadline)
+        job, done = self.submit(model, prepare, finish, deadline, confidence)
         left = asyncio.ensure_future(gone())
         try:
             timeout = None if deadline is None else max(0.0, deadline - monotonic())

@@ -60,6 +60,9 @@ class Settings:
     """Frames of one size in one inference, at most. More than 1 pays on hardware that one frame does not fill."""
     batch_delay_ms: float = 2.0
     """How long a frame waits for others to share its batch; of no effect where batch_size is 1."""
+    confidence: bool = False
+    """Whether masks come with how sure the model is of each pixel, and frames with what is wrong with them. Off, models
+    are loaded with that output cut away, so that it costs nothing; on, each model file has to have it."""
     admin: bool = False
     """Whether `/v2/repository` may load and unload models: it lets whoever reaches the port change what is served."""
     api_keys_file: Path | None = None
@@ -196,6 +199,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "request_timeout_ms": _whole(1, MAX_REQUEST_TIMEOUT_MS),
     "batch_size": _whole(1, 1024),
     "batch_delay_ms": _milliseconds,
+    "confidence": _switch,
     "admin": _switch,
     "api_keys_file": Path,
     "cors_origins": _origins,

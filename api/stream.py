@@ -7,6 +7,9 @@ in the order of `seq`, there is a text message, and after it a binary one if it 
     {"seq": 7, "passed_over": 2, "timings_ms": {"decode": 4.1, "queue": 0.3, "infer": 40.2, "encode": 2.0}}   and a PNG
     {"seq": 8, "passed_over": 0, "error": "the PNG image is truncated ..."}
 
+With `?confidence=1` the former says `mean_confidence` and `quality`, too; with `?min_confidence=` pixels of the masks
+are void where the model is not sure enough.
+
 `passed_over` counts the frames between this one and the one that was answered before it. A stream holds at most one
 frame that waits, IN_FLIGHT that are worked on or not read by the client yet, and what the server buffers of a message:
 frames of a client that does not read are passed over. It ends with the close code
@@ -25,10 +28,11 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from api import errors
-from api.errors import Unavailable
+from api import confidence, errors
+from api.confidence import Wanted
+from api.errors import RequestMalformed, Unavailable
 from api.handshakes import refuse
-from api.models import Model
+from api.model import Model
 from api.segment import Segmentation
 from api.service import Service
 from runtime.errors import FrameError, ModelNotFound, QueueFull, Stopping
@@ -55,14 +59,15 @@ async def stream(websocket: WebSocket) -> None:
         if service.scheduler.draining:
             service.scheduler.check()
         model = await service.models.get(asked)
-    except (ModelNotFound, Unavailable, Stopping) as error:
+        wanted = confidence.wanted(websocket.query_params, model)
+    except (ModelNotFound, RequestMalformed, Unavailable, Stopping) as error:
         errors.count(error, service.metrics)
         refusal = errors.answer(websocket.url.path, error)
         await refuse(websocket.scope, websocket.receive, websocket.send, refusal)
         return
     told = {"roadmask-model": model.name, "roadmask-provider": model.provider}
     await websocket.accept(headers=[(name.encode(), value.encode()) for name, value in told.items()])
-    await _Stream(websocket, service, asked).run()
+    await _Stream(websocket, service, asked, wanted).run()
 
 
 @dataclass
@@ -80,8 +85,8 @@ class _Admitted:
 class _Stream:
     """One client's frames. Belongs to the event loop's thread."""
 
-    def __init__(self, websocket: WebSocket, service: Service, asked: str | None) -> None:
-        self._websocket, self._service, self._asked = websocket, service, asked
+    def __init__(self, websocket: WebSocket, service: Service, asked: str | None, wanted: Wanted) -> None:
+        self._websocket, self._service, self._asked, self._wanted = websocket, service, asked, wanted
         self._turns = service.stream_places
         self._received = 0
         self._newest: tuple[int, bytes] | None = None
@@ -170,8 +175,8 @@ class _Stream:
             if self._newest is None:
                 return False
             seq, data = self._newest
-            work = Segmentation(model, lambda: data, self._service.limits)
-            job, done = self._service.submit(model, work.prepare, work.finish)
+            work = Segmentation(model, lambda: data, self._service.limits, wanted=self._wanted)
+            job, done = self._service.submit(model, work.prepare, work.finish, confidence=model.has_confidence)
         except QueueFull:
             return False
         except Stopping as error:
@@ -214,8 +219,11 @@ class _Stream:
             await self._websocket.send_text(json.dumps({**told, "error": str(error)}))
             return
         assert isinstance(mask, bytes)
-        model, timings = admitted.model, admitted.job.timings
-        self._service.metrics.frame(model.name, model.provider, timings, admitted.work.pixels)
+        model, work, timings = admitted.model, admitted.work, admitted.job.timings
+        self._service.metrics.frame(model.name, model.provider, timings, work.pixels, work.quality)
         self._service.statistics.success(model, admitted.job)
-        await self._websocket.send_text(json.dumps({**told, "timings_ms": timings.as_dict()}))
+        told["timings_ms"] = timings.as_dict()
+        if self._wanted.in_answer and work.quality is not None:
+            told |= confidence.told(work.quality)
+        await self._websocket.send_text(json.dumps(told))
         await self._websocket.send_bytes(mask)

@@ -13,10 +13,11 @@ from runtime.errors import DataInvalid
 from runtime.frames import Frame
 
 EXAMPLE = """example:
-  python -m convert runs/lite/model.keras -o accurate-fp32.onnx --data cityscapes:/data/cityscapes
+  python -m convert runs/lite/model.keras -o accurate-fp32.onnx --data cityscapes:/data/cityscapes \\
+      --calibration-report runs/lite/calibration.json
   python -m convert runs/lite/model.keras -o accurate-int8.onnx --precision int8 \\
       --calibration cityscapes:/data/cityscapes --data cityscapes:/data/cityscapes --data camvid:/data/camvid
-  python -m convert accurate-fp32.onnx -o accurate-fp16.onnx --precision fp16
+  python -m convert accurate-fp32.onnx -o accurate-fp16.onnx --precision fp16 --data cityscapes:/data/cityscapes
 """
 
 
@@ -41,8 +42,14 @@ def parser() -> Parser:
         action="append",
         default=[],
         metavar="KIND:DIR",
-        help="labelled folders whose val split the parity gate uses and the contract's accuracy is measured on; "
-        "without any, generated scenes are used and no accuracy is stamped",
+        help="labelled folders whose val split the parity gate uses, the contract's accuracy is measured on and the "
+        "confidence is calibrated with; without any, generated scenes are used and nothing is measured or calibrated",
+    )
+    command.add_argument(
+        "--calibration-report",
+        type=Path,
+        metavar="FILE.json",
+        help="write the confidence's calibration error before and after, for train report: RUN/calibration.json",
     )
     return command
 
@@ -73,19 +80,39 @@ def validation_pairs(texts: list[str]) -> dict[str, list[Pair]]:
     return {name: source.pairs("val") for name, source in datasets.named(texts).items()}
 
 
+def trained_pairs(texts: list[str]) -> dict[str, list[Pair]]:
+    """The train split of each labelled folder, by name; the val split where there is no other.
+
+    Raises:
+        DataInvalid: as `validation_pairs`.
+    """
+    return {
+        name: source.pairs("train" if "train" in source.splits() else "val")
+        for name, source in datasets.named(texts).items()
+    }
+
+
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.precision == "int8" and not arguments.calibration:
         raise DataInvalid("int8 needs real frames: give --calibration KIND:DIR or a folder of images")
     if not arguments.model.is_file():
         raise DataInvalid(f"there is no file {arguments.model}")
-    if arguments.model.suffix == ".onnx" and arguments.precision == "fp32":
-        raise DataInvalid(f"{arguments.model} is an .onnx file already: give --precision fp16 or int8")
+    if arguments.model.suffix == ".onnx" and arguments.precision == "fp32" and not arguments.data:
+        raise DataInvalid(
+            f"{arguments.model} is an .onnx file already: give --precision fp16 or int8, or --data KIND:DIR to "
+            "calibrate its confidence"
+        )
     if arguments.calibration_frames < 1:
         raise DataInvalid("--calibration-frames must be at least 1")
     if not arguments.output.name.endswith(f"-{arguments.precision}.onnx"):
         raise DataInvalid(f"the output is named NAME-{arguments.precision}.onnx, so that servers know its precision")
     if not arguments.output.parent.is_dir():
         raise DataInvalid(f"there is no folder {arguments.output.parent}")
+    report = arguments.calibration_report
+    if report and not arguments.data:
+        raise DataInvalid("--calibration-report is about labelled frames: give --data KIND:DIR as well")
+    if report and not report.parent.is_dir():
+        raise DataInvalid(f"there is no folder {report.parent}")
     if arguments.output.is_dir():
         raise DataInvalid(f"{arguments.output} is a folder")
 
@@ -97,14 +124,23 @@ def run(arguments: argparse.Namespace) -> None:
         RoadmaskError: bad input, or a model that the gate does not let through.
     """
     _check(arguments)
-    pairs = validation_pairs(arguments.data)
+    pairs, trained = validation_pairs(arguments.data), trained_pairs(arguments.data)
     int8 = arguments.precision == "int8"
     folders = arguments.calibration if int8 else []
     calibration = [frame for text in folders for frame in calibration_frames(text, arguments.calibration_frames)]
     # TensorFlow takes seconds to load: bad input is told before.
     from convert import pipeline  # noqa: PLC0415
 
-    pipeline.convert(pipeline.Job(arguments.model, arguments.output, arguments.precision, calibration, pairs))
+    job = pipeline.Job(
+        arguments.model,
+        arguments.output,
+        arguments.precision,
+        calibration,
+        pairs,
+        trained,
+        arguments.calibration_report,
+    )
+    pipeline.convert(job)
 
 
 def main(argv: list[str] | None = None) -> int:

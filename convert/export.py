@@ -15,6 +15,7 @@ from convert.graph import OPSET
 from runtime import categories, frames
 from runtime.errors import DataInvalid
 from runtime.frames import Frame, Geometry, Mask
+from runtime.segmenter import Confidence
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
@@ -86,12 +87,17 @@ def to_onnx(model: keras.Model, geometry: Geometry, path: Path) -> onnx.ModelPro
     return onnx.load(str(path))
 
 
-def as_segment(model: keras.Model, geometry: Geometry) -> Callable[[Frame], Mask]:
-    """The trained model as a function from frame to mask, fitted as in serving."""
+def at_work(model: keras.Model, geometry: Geometry) -> Callable[[Frame], tuple[Mask, Confidence]]:
+    """The trained model as a function from frame to mask and confidence at temperature 1, fitted as in serving."""
 
-    def segment(frame: Frame) -> Mask:
+    def segment(frame: Frame) -> tuple[Mask, Confidence]:
         where = frames.plan(frame.shape[0], frame.shape[1], geometry)
         logits = model(np.float32(frames.fit(frame, where)[None]), training=False)
-        return frames.restore(np.asarray(np.argmax(logits, axis=-1)[0] + 1, np.uint8), where)
+        sure = np.max(keras.ops.softmax(logits, axis=-1), axis=-1)[0]
+        mask, confidence = np.argmax(logits, axis=-1)[0] + 1, np.rint(255 * sure)
+        return (
+            frames.restore(np.asarray(mask, np.uint8), where),
+            frames.restore(np.asarray(confidence, np.uint8), where),
+        )
 
     return segment

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from runtime import metrics
 from runtime.errors import RoadmaskError
 from runtime.frames import Frame, Mask
+from runtime.segmenter import Confidence
 
 FLOAT_AGREEMENT = 0.999
 """Least share of equal pixels between Keras and float32: what differs is rounding where two logits tie."""
@@ -19,6 +21,14 @@ INT8_AGREEMENT = 0.97
 """Least share of equal pixels between float32 and int8, where no labels tell whether the difference matters."""
 LOSS = 0.005
 """Most mean category IoU that a lower precision may lose against float32, where labels are given."""
+
+
+CONFIDENCE_DIFFERENCE = 0.02
+"""Most mean absolute difference of the confidence (0..1) from the source's, at temperature 1. Keras' is taken at the
+frame's size, ours before the logits are enlarged (`convert.confidence`)."""
+
+Trusted = Callable[[Frame], tuple[Mask, Confidence]]
+"""A model at work: a frame's mask and confidence."""
 
 
 class ParityFailed(RoadmaskError):
@@ -34,12 +44,17 @@ class Agreement:
     """Of equal pixels over all frames, 0..1."""
     worst: float
     """The same of the frame that agrees least."""
+    confidence: float
+    """Mean absolute difference of the confidence over all frames, 0..1."""
 
     def __str__(self) -> str:
-        return f"{self.share:.4%} of the pixels equal over {self.frames} frames, {self.worst:.4%} in the worst"
+        return (
+            f"{self.share:.4%} of the pixels equal over {self.frames} frames, {self.worst:.4%} in the worst; "
+            f"confidence {self.confidence:.4f} apart"
+        )
 
 
-def compare(first: Callable[[Frame], Mask], second: Callable[[Frame], Mask], some: Sequence[Frame]) -> Agreement:
+def compare(first: Trusted, second: Trusted, some: Sequence[Frame]) -> Agreement:
     """Both models on each frame.
 
     Raises:
@@ -47,8 +62,12 @@ def compare(first: Callable[[Frame], Mask], second: Callable[[Frame], Mask], som
     """
     if not some:
         raise ParityFailed("there is no frame to hold the models against each other")
-    shares = [metrics.agreement(first(frame), second(frame)) for frame in some]
-    return Agreement(len(shares), float(np.mean(shares)), min(shares))
+    shares, apart = [], []
+    for frame in some:
+        (mask, confidence), (other_mask, other_confidence) = first(frame), second(frame)
+        shares.append(metrics.agreement(mask, other_mask))
+        apart.append(float(np.mean(cv2.absdiff(confidence, other_confidence))) / 255)
+    return Agreement(len(shares), float(np.mean(shares)), min(shares), float(np.mean(apart)))
 
 
 def gate(found: Agreement, least: float, what: str) -> None:
@@ -59,6 +78,18 @@ def gate(found: Agreement, least: float, what: str) -> None:
     """
     if found.share < least:
         raise ParityFailed(f"{what}: {found}; at least {least:.2%} is asked, so nothing was written")
+
+
+def gate_confidence(found: Agreement, what: str) -> None:
+    """Let the confidence of an agreement through, or not.
+
+    Raises:
+        ParityFailed: it lies further apart than CONFIDENCE_DIFFERENCE.
+    """
+    if found.confidence > CONFIDENCE_DIFFERENCE:
+        raise ParityFailed(
+            f"{what}: {found}; at most {CONFIDENCE_DIFFERENCE} may lie between them, so nothing was written"
+        )
 
 
 def gate_loss(lost: float, precision: str, kind: str) -> None:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
 
-from convert import graph
+from convert import confidence, graph
+from convert.parity import Trusted
 from runtime.contract import Contract
 from runtime.errors import DataInvalid, ModelInvalid
-from runtime.frames import Frame, Geometry, Mask
+from runtime.frames import Geometry
 from runtime.segmenter import Segmenter
 
 
 @dataclass(frozen=True)
 class Source:
-    """A float32 network with the contract's input and output."""
+    """A float32 network with the contract's input and its mask; no confidence."""
 
     model: onnx.ModelProto
     promised: Contract
-    """Of float32, without accuracy."""
-    segment: Callable[[Frame], Mask] | None
+    """Of float32, without accuracy. Where the source has a temperature and thresholds, they are there."""
+    segment: Trusted | None
     """The original at work, to hold the network against; None where the network is the original itself."""
 
 
@@ -46,7 +46,7 @@ def _read_onnx(path: Path) -> Source:
         raise DataInvalid(str(error)) from error
     if promised.precision != "fp32":
         raise DataInvalid(f"{path} is {promised.precision}: other precisions are made of float32 or of the Keras file")
-    return Source(onnx.load(path), replace(promised, accuracy={}), None)
+    return Source(confidence.without(onnx.load(path)), replace(promised, accuracy={}), None)
 
 
 def _read_keras(path: Path, scratch: Path) -> Source:
@@ -63,4 +63,4 @@ def _read_keras(path: Path, scratch: Path) -> Source:
     model = graph.fold(exported, scratch / "folded.onnx")
     cost = graph.gmac(model, *export.trace_size(geometry))
     promised = Contract("fp32", geometry, settings, data, gmac=round(cost, 3))
-    return Source(model, promised, export.as_segment(trained, geometry))
+    return Source(model, promised, export.at_work(trained, geometry))

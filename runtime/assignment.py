@@ -7,11 +7,13 @@ tensor a DequantizeLinear of its own, so an int8 file holds a few less; it had f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from runtime import model_cut
 from runtime.errors import ModelInvalid, ProviderUnavailable
+from runtime.protobuf import parts
 from runtime.provider_table import BY_FULL_NAME, Provider
 from runtime.providers import import_onnxruntime
 
@@ -28,16 +30,18 @@ _TELLS_FLOAT16 = (1, 27)
 # Fields of onnx.proto.
 _GRAPH, _NODE, _INITIALIZER, _NODE_NAME, _OPERATOR, _DATA_TYPE = 7, 1, 5, 3, 4, 2
 _FLOAT16 = 10
-_VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
 
 
-def nodes(session: onnxruntime.InferenceSession, listed: Sequence[Provider], path: Path) -> Nodes:
+def nodes(
+    session: onnxruntime.InferenceSession, listed: Sequence[Provider], path: Path, without: str | None = None
+) -> Nodes:
     """What each provider of a list runs, in the list's order; an empty entry for one that runs nothing.
 
     Args:
         session: made with `session.record_ep_graph_assignment_info`.
         listed: what was asked for.
         path: the model file.
+        without: the output that was cut away (`runtime.model_cut`), if one was.
 
     Raises:
         ProviderUnavailable: this onnxruntime can't tell.
@@ -54,7 +58,7 @@ def nodes(session: onnxruntime.InferenceSession, listed: Sequence[Provider], pat
         recorded.update(there)
     # Where the CPU is not in the list, onnxruntime has refused such nodes itself.
     if "cpu" in counted and _release() < _TELLS_FLOAT16:
-        counted["cpu"].update(_unrecorded(path, recorded))
+        counted["cpu"].update(_unrecorded(path, without, recorded))
     return {name: dict(counter.most_common()) for name, counter in counted.items()}
 
 
@@ -78,17 +82,17 @@ def _release() -> tuple[int, ...]:
     return tuple(int(part) for part in import_onnxruntime().__version__.split(".")[:2])
 
 
-def _unrecorded(path: Path, recorded: Counter[tuple[str, str]]) -> Counter[str]:
+def _unrecorded(path: Path, without: str | None, recorded: Counter[tuple[str, str]]) -> Counter[str]:
     """Operators of the nodes of a float16 file that nobody was recorded for.
 
     A node that onnxruntime had optimised away is among them; in a file that `convert` made there is none.
     """
-    there, is_float16 = _read(path)
+    there, is_float16 = _read(path, without)
     missing = there - recorded if is_float16 else Counter()
     return Counter(operator for _, operator in missing.elements())
 
 
-def _read(path: Path) -> tuple[Counter[tuple[str, str]], bool]:
+def _read(path: Path, without: str | None) -> tuple[Counter[tuple[str, str]], bool]:
     """Name and operator of each node of a file's main graph, and whether any weight is float16.
 
     From the bytes: onnxruntime does not list them, and serving does not depend on the package `onnx`.
@@ -96,44 +100,16 @@ def _read(path: Path) -> tuple[Counter[tuple[str, str]], bool]:
     found: Counter[tuple[str, str]] = Counter()
     is_float16 = False
     try:
-        for graph in (value for field, value in _fields(memoryview(path.read_bytes())) if field == _GRAPH):
-            for field, value in _fields(graph):
-                if field == _NODE:
-                    node = dict(_fields(value))
+        content = path.read_bytes()
+        if without is not None:
+            content = model_cut.without_output(content, without)
+        for graph in (part.value for part in parts(memoryview(content)) if part.number == _GRAPH):
+            for part in parts(graph):
+                if part.number == _NODE:
+                    node = {inner.number: inner.value for inner in parts(part.value)}
                     found[bytes(node.get(_NODE_NAME, b"")).decode(), bytes(node[_OPERATOR]).decode()] += 1
-                elif field == _INITIALIZER:
-                    is_float16 |= any(one == (_DATA_TYPE, _FLOAT16) for one in _fields(value))
+                elif part.number == _INITIALIZER:
+                    is_float16 |= any(inner[:2] == (_DATA_TYPE, _FLOAT16) for inner in parts(part.value))
     except (OSError, IndexError, KeyError, ValueError) as error:
         raise ModelInvalid(f"{path} was changed while it was loaded: load it again") from error
     return found, is_float16
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
-    """Number and value of each field: https://protobuf.dev/programming-guides/encoding/."""
-    at = 0
-    while at < len(message):
-        tag, at = _varint(message, at)
-        kind = tag & 7
-        if kind == _VARINT:
-            value, at = _varint(message, at)
-            yield tag >> 3, value
-            continue
-        if kind == _BYTES:
-            size, at = _varint(message, at)
-        else:
-            size = {_FIXED_64: 8, _FIXED_32: 4}[kind]
-        if at + size > len(message):
-            raise IndexError("the message ends within a field")
-        yield tag >> 3, message[at : at + size]
-        at += size
-
-
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """The number that begins at an index, and the index behind it."""
-    value = shift = 0
-    while True:
-        byte = message[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at

@@ -22,6 +22,10 @@ INPUT = "image"
 """uint8 [batch, height, width, 3], RGB."""
 OUTPUT = "mask"
 """uint8 [batch, height, width], category ids."""
+CONFIDENCE = "confidence"
+"""uint8 [batch, height, width], an output that a file may have: round(255 p), p the probability (0..1) of the pixel's
+category, which is the softmax's maximum after the logits were divided by the contract's temperature; at the size that
+the network has its logits in, and enlarged from there (`convert.confidence`)."""
 
 PRECISIONS = ("fp32", "fp16", "int8")
 
@@ -44,6 +48,11 @@ class Contract:
     """What `convert` measured, by data set: `mean_iou`, `iou` by category, `frames`."""
     gmac: float | None = None
     """10^9 multiply-accumulates of the convolutions for a full pixel budget."""
+    temperature: float | None = None
+    """What the logits are divided by for the output CONFIDENCE; 1 where nothing calibrated it, None without that
+    output."""
+    quality: Mapping[str, float] = field(default_factory=dict)
+    """Thresholds of the frame-level flag, by name (`runtime.quality`); empty where nothing calibrated them."""
 
     def to_json(self) -> str:
         """The text of the metadata entry."""
@@ -75,8 +84,11 @@ class Contract:
                 data=tuple(stored["data"]),
                 accuracy=dict(stored["accuracy"]),
                 gmac=stored["gmac"],
+                # Files from before there was a confidence have neither.
+                temperature=_temperature(stored.get("temperature")),
+                quality={str(name): float(value) for name, value in stored.get("quality", {}).items()},
             )
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise ModelInvalid(f"the contract is malformed: {type(error).__name__} {error}") from error
         if table != [(category.id, category.name, category.color) for category in categories.CATEGORIES]:
             raise ModelInvalid(f"the contract's categories are {table}, not the 8 of Cityscapes")
@@ -114,13 +126,30 @@ class Contract:
             ModelInvalid: names, types, ranks or sizes differ; the message says which.
         """
         height, width = self.geometry.fixed or (None, None)
+        _check_names("input", inputs, [INPUT])
+        _check_names("output", outputs, [OUTPUT, CONFIDENCE] if CONFIDENCE in outputs else [OUTPUT])
         _check_tensor("input", INPUT, inputs, (None, height, width, 3))
-        _check_tensor("output", OUTPUT, outputs, (None, height, width))
+        for name in outputs:
+            _check_tensor("output", name, outputs, (None, height, width))
+        if CONFIDENCE in outputs and self.temperature is None:
+            raise ModelInvalid(f"the graph has the output '{CONFIDENCE}', the contract has no temperature for it")
+
+
+def _temperature(stored: Any) -> float | None:
+    if stored is None:
+        return None
+    temperature = float(stored)
+    if not (0 < temperature < float("inf")):
+        raise ModelInvalid(f"the contract's temperature is {temperature}, it must be above 0")
+    return temperature
+
+
+def _check_names(kind: str, tensors: Mapping[str, tuple[str, Shape]], wanted: list[str]) -> None:
+    if list(tensors) != wanted:
+        raise ModelInvalid(f"the graph's {kind}s are {list(tensors)}, the contract has {wanted}")
 
 
 def _check_tensor(kind: str, name: str, tensors: Mapping[str, tuple[str, Shape]], wanted: Shape) -> None:
-    if list(tensors) != [name]:
-        raise ModelInvalid(f"the graph's {kind}s are {list(tensors)}, the contract has one: '{name}'")
     dtype, shape = tensors[name]
     if dtype != "tensor(uint8)":
         raise ModelInvalid(f"the {kind} '{name}' is {dtype}, the contract says tensor(uint8)")

@@ -18,6 +18,9 @@ Images = npt.NDArray[np.uint8]
 """Network inputs: uint8 batch x h x w x 3."""
 Masks = npt.NDArray[np.uint8]
 """Network outputs: uint8 batch x h x w."""
+Confidences = npt.NDArray[np.uint8]
+"""Network outputs of a model that is loaded with them: uint8 batch x h x w, 255 x the probability of the category that
+the mask has there."""
 
 
 class Model(Protocol):
@@ -27,6 +30,9 @@ class Model(Protocol):
 
     def infer(self, images: Images) -> Masks:
         """One inference; called by as many threads at a time as the scheduler has for it."""
+
+    def infer_with_confidence(self, images: Images) -> tuple[Masks, Confidences]:
+        """The same with the second output; called only where a job wants it."""
 
 
 class Timings:
@@ -77,7 +83,12 @@ class Job(Future[T], Generic[T]):
     """
 
     def __init__(
-        self, model: Model, prepare: Callable[[], Images], finish: Callable[[Masks], T], deadline: float | None
+        self,
+        model: Model,
+        prepare: Callable[[], Images],
+        finish: Callable[..., T],
+        deadline: float | None,
+        confidence: bool = False,
     ) -> None:
         super().__init__()
         self.timings = Timings()
@@ -88,7 +99,9 @@ class Job(Future[T], Generic[T]):
         """Sizes of the inferences that it was the first frame in: over all jobs, each inference counts once."""
         self._model, self._prepare, self._finish = model, prepare, finish
         self._images: Images | None = None
-        self._masks: list[Masks] = []
+        self._wants_confidence = confidence
+        self._outputs: list[tuple[Masks, ...]] = []
+        """Of each inference that it was in: the masks, and the confidences if it wants them."""
         self._is_abandoned = False
         self._prepared_at = 0.0
 
@@ -97,6 +110,11 @@ class Job(Future[T], Generic[T]):
         prepare = self._prepare
         del self._prepare
         return prepare
+
+    def _take_outputs(self) -> tuple[Masks, ...]:
+        """All frames' outputs, once: masks, and confidences if it wants them."""
+        parts, self._outputs = self._outputs, []
+        return parts[0] if len(parts) == 1 else tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
     def abandon(self) -> None:
         """Nobody waits for the result any more: `cancel`, and do no more than the inference that is under way."""

@@ -9,8 +9,7 @@ preparing, so that what has begun is got out of the way.
         job = scheduler.submit(segmenter, prepare, finish)
         result, timings = job.result(), job.timings
 
-Inference takes the oldest job that is ready, whatever its size. Frames of one size and model may share a batch; a
-frame that waits for others to share its batch holds up none of another size.
+Inference takes the oldest job that is ready, whatever its size; `runtime.batches` tells which share a batch.
 """
 
 from __future__ import annotations
@@ -25,9 +24,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from runtime import cores
+from runtime import batches, cores
+from runtime.batches import Batches
 from runtime.errors import DeadlinePassed, QueueFull, Stopping
-from runtime.jobs import Images, Job, Masks, Model
+from runtime.jobs import Images, Job, Model
 
 T = TypeVar("T")
 
@@ -64,14 +64,14 @@ class Scheduler:
             batch_delay_s: how long the oldest of them waits for others.
             inferences: how many run at a time.
         """
-        self._places, self._batch_size, self._batch_delay_s = places, batch_size, batch_delay_s
+        self._places = places
         self._lock = threading.Lock()
         self._codec_work = threading.Condition(self._lock)
         self._inference_work = threading.Condition(self._lock)
         self._all_done = threading.Condition(self._lock)
         self._to_prepare: deque[Job[Any]] = deque()
         self._to_finish: deque[Job[Any]] = deque()
-        self._to_infer: dict[tuple[Any, ...], deque[Job[Any]]] = {}
+        self._to_infer = Batches(batch_size, batch_delay_s)
         self._taken = 0
         self._draining = False
         self._closed = False
@@ -112,21 +112,23 @@ class Scheduler:
         self,
         model: Model,
         prepare: Callable[[], Images],
-        finish: Callable[[Masks], T],
+        finish: Callable[..., T],
         deadline: float | None = None,
+        confidence: bool = False,
     ) -> Job[T]:
         """Admit a job.
 
         Args:
             model: runs the inference.
             prepare: gives the network's input; runs on a thread. What it raises is the job's error.
-            finish: makes the job's result from the network's output; likewise.
+            finish: makes the job's result from the network's output, the masks; likewise.
             deadline: by `time.monotonic`; a job whose inference has not begun by then fails with DeadlinePassed.
+            confidence: whether `finish` is given the confidences, too, after the masks; `model` is one that has them.
 
         Raises:
             Stopping, QueueFull: as `check`.
         """
-        job = Job(model, prepare, finish, deadline)
+        job = Job(model, prepare, finish, deadline, confidence)
         with self._lock:
             self.check()
             self._taken += 1
@@ -171,10 +173,8 @@ class Scheduler:
         """A cancelled job holds its frame no longer than a place."""
         if job in self._to_prepare:
             self._to_prepare.remove(job)
-        elif job._images is not None and job in self._to_infer.get(_key(job), ()):
-            self._to_infer[_key(job)].remove(job)
-            if not self._to_infer[_key(job)]:
-                del self._to_infer[_key(job)]
+        else:
+            self._to_infer.discard(job)
 
     # Preparing and finishing.
 
@@ -207,7 +207,7 @@ class Scheduler:
         job.timings.add("decode", began, job._prepared_at)
         with self._lock:
             if not job.done():
-                self._to_infer.setdefault(_key(job), deque()).append(job)
+                self._to_infer.add(job)
                 self._inference_work.notify()
 
     def _run_finish(self, job: Job[Any]) -> None:
@@ -216,13 +216,12 @@ class Scheduler:
             return
         began = monotonic()
         try:
-            result = job._finish(job._masks[0] if len(job._masks) == 1 else np.concatenate(job._masks))
+            result = job._finish(*job._take_outputs())
         except BaseException as error:  # noqa: BLE001
             job.set_exception(error)
             del job  # as above
             return
         job.timings.add("encode", began, monotonic())
-        job._masks = []
         job.set_result(result)
 
     # Inference.
@@ -239,45 +238,19 @@ class Scheduler:
         """The oldest batch that is full, or has waited long enough; [] in the end."""
         with self._lock:
             while not self._closed:
-                key, wait_s = self._ripest()
-                if key is not None:
-                    batch = self._take(key)
+                batch, wait_s = self._to_infer.take(at_once=self._draining)
+                if batch:
                     if self._to_infer:  # what the other threads were told of last may have been this batch
                         self._inference_work.notify()
                     return batch
                 self._inference_work.wait(wait_s)
         return []
 
-    def _ripest(self) -> tuple[tuple[Any, ...] | None, float | None]:
-        """The key of the batch to run now, or None and how long until there may be one."""
-        now = monotonic()
-        best: tuple[Any, ...] | None = None
-        next_at: float | None = None
-        for key, jobs in self._to_infer.items():
-            ripe_at = jobs[0]._prepared_at + self._batch_delay_s
-            if self._draining or ripe_at <= now or _frames(jobs) >= self._batch_size:
-                if best is None or jobs[0]._prepared_at < self._to_infer[best][0]._prepared_at:
-                    best = key
-            elif next_at is None or ripe_at < next_at:
-                next_at = ripe_at
-        return best, None if next_at is None else next_at - now
-
-    def _take(self, key: tuple[Any, ...]) -> list[Job[Any]]:
-        jobs = self._to_infer[key]
-        batch = [jobs.popleft()]
-        while jobs and _frames(batch) + _frames([jobs[0]]) <= self._batch_size:
-            batch.append(jobs.popleft())
-        if not jobs:
-            del self._to_infer[key]
-        return batch
-
     def _run_inference(self, jobs: list[Job[Any]]) -> None:
-        images = [self._share(job) for job in jobs]
+        images = [self._to_infer.share(job) for job in jobs]
         began = monotonic()
         try:
-            masks = jobs[0]._model.infer(images[0] if len(images) == 1 else np.concatenate(images))
-            if len(masks) != sum(map(len, images)):
-                raise ValueError(f"the model gave {len(masks)} masks for {sum(map(len, images))} frames")
+            outputs = batches.infer(jobs, images)
         except BaseException as error:  # noqa: BLE001
             if len(jobs) == 1:
                 jobs.pop().set_exception(error)
@@ -286,20 +259,11 @@ class Scheduler:
                 self._run_inference([job])
             return
         ended = monotonic()
-        jobs[0].batches.append(len(masks))
-        first = 0
-        for job, its in zip(jobs, images, strict=True):
-            job._masks.append(masks[first : first + len(its)])
+        jobs[0].batches.append(sum(map(len, images)))
+        for job, its, output in zip(jobs, images, outputs, strict=True):
+            job._outputs.append(output)
             job.timings.add("infer", began, ended)
-            first += len(its)
             self._inferred(job, len(its), ended)
-
-    def _share(self, job: Job[Any]) -> Images:
-        """Of a job's frames as many as one inference takes, by the batch size or the pixel budget."""
-        assert job._images is not None
-        _, height, width, _ = job._images.shape
-        at_once = max(self._batch_size, job._model.contract.geometry.pixel_budget // (height * width), 1)
-        return job._images[:at_once]
 
     def _inferred(self, job: Job[Any], count: int, at: float) -> None:
         """So many of a job's frames are done: on to its finish, or back to the end of the queue with the rest."""
@@ -308,7 +272,7 @@ class Scheduler:
         with self._lock:
             if len(rest) and not job._is_abandoned:
                 job._images, job._prepared_at = rest, at
-                self._to_infer.setdefault(_key(job), deque()).append(job)
+                self._to_infer.add(job)
             else:
                 job._images = None
                 self._to_finish.append(job)
@@ -321,16 +285,6 @@ def _checked(images: Images) -> Images:
         shape = getattr(images, "shape", type(images).__name__)
         raise ValueError(f"prepare gives uint8 batch x h x w x 3, not {shape}")
     return images
-
-
-def _key(job: Job[Any]) -> tuple[Any, ...]:
-    """What the jobs of one batch share."""
-    assert job._images is not None
-    return id(job._model), job._images.shape[1:]
-
-
-def _frames(jobs: list[Job[Any]] | deque[Job[Any]]) -> int:
-    return sum(len(job._images) for job in jobs if job._images is not None)
 
 
 def _is_over(job: Job[Any]) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime import assignment, cores, plugins
+from runtime import assignment, cores, model_cut, plugins
 from runtime.errors import ModelInvalid, ProviderUnavailable, RoadmaskError
 from runtime.providers import MAX_THREADS, Request, import_onnxruntime, parse_spec
 
@@ -62,13 +62,14 @@ class Opened:
     """Whether no two inferences may run at a time."""
 
 
-def open_session(path: Path, specs: Sequence[str], threads: int | None = None) -> Opened:
+def open_session(path: Path, specs: Sequence[str], threads: int | None = None, *, without: str | None = None) -> Opened:
     """A session of a model file on the providers that were asked for, and no other.
 
     Args:
         path: the `.onnx` file.
         specs: as `providers.parse` gives them, in order of preference.
         threads: for operators on the CPU; None takes the cores that this process may use.
+        without: an output to cut away, with all that is there for it alone; a file that does not have it is left as is.
 
     Raises:
         ProviderUnavailable: one is not installed, did not start, or can't run the model, or threads is out of range.
@@ -83,7 +84,7 @@ def open_session(path: Path, specs: Sequence[str], threads: int | None = None) -
         raise ModelInvalid(f"there is no model file {path}")
     options = _session_options(requests, threads or cores.available())
     try:
-        session = _create(path, options, requests, offered)
+        session = _create(_source(path, without), options, requests, offered)
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
         raise _refusal(path, asked, reason_of(error)) from error
     for request in asked:
@@ -93,7 +94,7 @@ def open_session(path: Path, specs: Sequence[str], threads: int | None = None) -
                 f"it takes {request.provider.hardware}"
             )
     listed = [request.provider for request in asked]
-    nodes = assignment.nodes(session, listed, path)
+    nodes = assignment.nodes(session, listed, path, without)
     assignment.check(nodes, listed, path)
     return Opened(
         session,
@@ -167,8 +168,20 @@ def _entries(requests: Sequence[Request]) -> dict[str, str]:
     return _ENTRIES | ({} if "cpu" in names else _NO_CPU)
 
 
+def _source(path: Path, without: str | None) -> str | bytes:
+    """What onnxruntime loads: the path, or the bytes where something is cut away (`convert` makes no external data)."""
+    if without is None:
+        return str(path)
+    whole = path.read_bytes()
+    cut = model_cut.without_output(whole, without)
+    return str(path) if cut is whole else cut
+
+
 def _create(
-    path: Path, options: onnxruntime.SessionOptions, requests: Sequence[Request], offered: Mapping[str, list[Any]]
+    source: str | bytes,
+    options: onnxruntime.SessionOptions,
+    requests: Sequence[Request],
+    offered: Mapping[str, list[Any]],
 ) -> onnxruntime.InferenceSession:
     built_in: list[tuple[str, dict[str, str]]] | None = None
     if any(offered.values()):
@@ -177,7 +190,7 @@ def _create(
     else:
         built_in = [(request.provider.full, request.options) for request in requests]
     # Without the fall-back of the Python layer, which tries again on the CPU when a provider fails.
-    return import_onnxruntime().InferenceSession(str(path), options, providers=built_in, enable_fallback=0)
+    return import_onnxruntime().InferenceSession(source, options, providers=built_in, enable_fallback=0)
 
 
 def _add(options: onnxruntime.SessionOptions, request: Request, devices: list[Any]) -> None:

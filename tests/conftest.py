@@ -74,8 +74,12 @@ def toy_graph(
     output: str = "mask",
     batch: int | str = "batch",
     every: int = 1,
+    confidence: bool = False,
 ) -> onnx.ModelProto:
-    """A network whose mask is known: 1 + the index of the brightest of the three channels, ties to the first."""
+    """A network whose mask is known: 1 + the index of the brightest of the three channels, ties to the first.
+
+    Its confidence, if it has that output, is the brightest channel's value.
+    """
     from onnx import TensorProto, helper, numpy_helper
 
     nodes = [
@@ -85,20 +89,28 @@ def toy_graph(
         helper.make_node("Slice", ["category", "begin", "end", "axes", "every"], ["kept"]),
         helper.make_node("Cast", ["kept"], [output], to=TensorProto.UINT8),
     ]
+    if confidence:
+        nodes += [
+            helper.make_node("ReduceMax", ["float"], ["brightest"], axes=[3], keepdims=0),
+            helper.make_node("Slice", ["brightest", "begin", "end", "axes", "every"], ["brightest_kept"]),
+            helper.make_node("Cast", ["brightest_kept"], ["confidence"], to=TensorProto.UINT8),
+        ]
     sides: list[int | str] = [batch, "height", "width"]
+    outputs = [output, "confidence"] if confidence else [output]
     numbers = {"begin": [0, 0], "end": [2**31, 2**31], "axes": [1, 2], "every": [every, every]}
     graph = helper.make_graph(
         nodes,
         "toy",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, [*sides, channels])],
-        [helper.make_tensor_value_info(output, TensorProto.UINT8, sides)],
+        [helper.make_tensor_value_info(name, TensorProto.UINT8, sides) for name in outputs],
         [
             numpy_helper.from_array(np.array(1, np.int64), "one"),
             *(numpy_helper.from_array(np.array(value, np.int64), name) for name, value in numbers.items()),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
-    metadata = {contract.KEY: Contract("fp32").to_json()} if stamped is None else stamped
+    promised = Contract("fp32", temperature=1.0 if confidence else None)
+    metadata = {contract.KEY: promised.to_json()} if stamped is None else stamped
     helper.set_model_props(model, metadata)
     return model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from api.inference_protocol.metadata import version_of
-from api.models import Model
+from api.model import Model
 from api.service import Service
 from runtime.errors import ModelNotFound
 

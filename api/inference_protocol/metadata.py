@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from api.inference_protocol.request import DATATYPE
-from api.models import Model
+from api.model import Model
 from api.settings import Settings
 from runtime import contract
 
@@ -28,6 +28,11 @@ def version_of(model: Model) -> str:
     return str(int(model.version, 16)) if _HEXADECIMAL.fullmatch(model.version) else model.version
 
 
+def outputs_of(model: Model) -> tuple[str, ...]:
+    """The names of a model's outputs, all of one datatype and shape, in its own order."""
+    return (contract.OUTPUT, contract.CONFIDENCE) if model.has_confidence else (contract.OUTPUT,)
+
+
 def server() -> dict[str, Any]:
     """What `GET /v2` tells."""
     return {"name": "roadmask", "version": version("roadmask"), "extensions": list(EXTENSIONS)}
@@ -46,7 +51,7 @@ def of_model(model: Model, asked: str) -> dict[str, Any]:
         "versions": [version_of(model)],
         "platform": PLATFORM,
         "inputs": [{"name": contract.INPUT, "datatype": DATATYPE, "shape": input_shape}],
-        "outputs": [{"name": contract.OUTPUT, "datatype": DATATYPE, "shape": output_shape}],
+        "outputs": [{"name": name, "datatype": DATATYPE, "shape": output_shape} for name in outputs_of(model)],
     }
 
 
@@ -66,7 +71,7 @@ def configuration(model: Model, asked: str, settings: Settings) -> dict[str, Any
         "version_policy": {"latest": {"num_versions": 1}},
         "max_batch_size": 0,
         "input": [{"name": contract.INPUT, "data_type": f"TYPE_{DATATYPE}", "dims": input_shape}],
-        "output": [{"name": contract.OUTPUT, "data_type": f"TYPE_{DATATYPE}", "dims": output_shape}],
+        "output": [{"name": name, "data_type": f"TYPE_{DATATYPE}", "dims": output_shape} for name in outputs_of(model)],
         "instance_group": [{"name": f"{asked}_0", "kind": kind, "count": 1}],
         "default_model_filename": f"{model.name}.onnx",
         "parameters": {
@@ -84,6 +89,6 @@ def configuration(model: Model, asked: str, settings: Settings) -> dict[str, Any
 
 
 def _shapes(model: Model) -> tuple[list[int], list[int]]:
-    """Of input and output; -1 where a dimension is free."""
+    """Of the input and of each output; -1 where a dimension is free."""
     height, width = model.contract.geometry.fixed or (-1, -1)
     return [-1, height, width, 3], [-1, height, width]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,19 @@ from runtime.frames import Geometry
 from runtime.jobs import Images
 
 DATATYPE = "UINT8"
-"""Of the model's input and output."""
+"""Of the model's input and outputs."""
 
 MAX_FRAMES = 256
 """In one request. More, and smaller, frames would only make the bookkeeping dear: the body limit ends a real batch."""
+
+
+@dataclass(frozen=True)
+class WantedOutput:
+    """An output that the answer is to hold."""
+
+    name: str
+    is_binary: bool
+    """Whether it comes as bytes; else as JSON."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +43,15 @@ class InferRequest:
     """The tensor's bytes, or its numbers as JSON."""
     is_binary: bool
     """Which of the two `data` is."""
-    wants_binary: bool
-    """Whether the answer's tensor is bytes; else JSON."""
+    outputs: tuple[WantedOutput, ...]
+    """At least one, in the order of the answer."""
     timeout_us: int | None
     """Microseconds until inference has to begin; None for no end."""
+
+    @property
+    def wants_confidence(self) -> bool:
+        """Whether the model's second output is among those that are wanted."""
+        return any(output.name == contract.CONFIDENCE for output in self.outputs)
 
     def images(self) -> Images:
         """The network's input.
@@ -49,7 +64,7 @@ class InferRequest:
         return np.frombuffer(numbers.whole_bytes(self.data, _product(self.shape)), np.uint8).reshape(self.shape)
 
 
-def read(body: bytes, json_length: int | None, geometry: Geometry) -> InferRequest:
+def read(body: bytes, json_length: int | None, geometry: Geometry, there: Sequence[str]) -> InferRequest:
     """The request of a body.
 
     Args:
@@ -57,12 +72,13 @@ def read(body: bytes, json_length: int | None, geometry: Geometry) -> InferReque
         json_length: the header `Inference-Header-Content-Length`; None where there is none, and all is JSON. 0 says
             that all of it is the one input's bytes.
         geometry: of the model.
+        there: the names of its outputs.
 
     Raises:
         RequestMalformed: anything about it is not as the protocol or the model wants it.
     """
     if json_length == 0:
-        return _raw(body, geometry)
+        return _raw(body, geometry, there)
     if json_length is not None and json_length > len(body):
         raise RequestMalformed(
             f"Inference-Header-Content-Length is {json_length}, more than the {len(body)} bytes of the body"
@@ -80,7 +96,7 @@ def read(body: bytes, json_length: int | None, geometry: Geometry) -> InferReque
         shape=shape,
         data=tensor,
         is_binary=is_binary,
-        wants_binary=_wanted_output(told, wants_binary),
+        outputs=_wanted_outputs(told, wants_binary, there),
         timeout_us=_timeout(parameters),
     )
 
@@ -98,7 +114,7 @@ def json_length(text: str | None) -> int | None:
     return int(text)
 
 
-def _raw(body: bytes, geometry: Geometry) -> InferRequest:
+def _raw(body: bytes, geometry: Geometry, there: Sequence[str]) -> InferRequest:
     if geometry.fixed is None:
         raise RequestMalformed(
             "a raw body does not tell the size of its frames, and this model takes many: send JSON with the shape first"
@@ -109,7 +125,8 @@ def _raw(body: bytes, geometry: Geometry) -> InferRequest:
         raise RequestMalformed(
             f"a raw body has to be 1 to {MAX_FRAMES} frames of {height} x {width} x 3 bytes, it has {len(body)} bytes"
         )
-    return InferRequest("", (count, height, width, 3), memoryview(body), True, True, None)
+    outputs = tuple(WantedOutput(name, is_binary=True) for name in there)
+    return InferRequest("", (count, height, width, 3), memoryview(body), True, outputs, None)
 
 
 def _the_input(told: dict[str, Any]) -> dict[str, Any]:
@@ -173,25 +190,35 @@ def _tensor(
     return tail, True
 
 
-def _wanted_output(told: dict[str, Any], by_default: bool) -> bool:
-    """Whether the mask is wanted as bytes."""
-    outputs = told.get("outputs", [])
-    if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
+def _wanted_outputs(told: dict[str, Any], by_default: bool, there: Sequence[str]) -> tuple[WantedOutput, ...]:
+    """Those that are listed; all of them where none is."""
+    listed = told.get("outputs", [])
+    if not isinstance(listed, list) or not all(isinstance(output, dict) for output in listed):
         raise RequestMalformed("'outputs' has to be a list of objects, each with a name")
-    for output in outputs:
-        if output.get("name") != contract.OUTPUT:
-            raise RequestMalformed(
-                f"there is no output {_shown(output.get('name'))}: the model's output is '{contract.OUTPUT}'"
-            )
-    if len(outputs) > 1:
-        raise RequestMalformed(f"'{contract.OUTPUT}' is asked for {len(outputs)} times: ask for it once")
-    if not outputs:
-        return by_default
-    parameters = _parameters(outputs[0], f"'{contract.OUTPUT}'")
+    names = [output.get("name") for output in listed]
+    for name in names:
+        if name not in there:
+            raise RequestMalformed(_no_such_output(name, there))
+        if names.count(name) > 1:
+            raise RequestMalformed(f"'{name}' is asked for {names.count(name)} times: ask for it once")
+    if not listed:
+        return tuple(WantedOutput(name, by_default) for name in there)
+    return tuple(_wanted_output(output, by_default) for output in listed)
+
+
+def _no_such_output(name: object, there: Sequence[str]) -> str:
+    if name == contract.CONFIDENCE:
+        return f"this server does without the output '{name}': ROADMASK_CONFIDENCE=1 switches it on"
+    return f"there is no output {_shown(name)}: the model has " + " and ".join(f"'{one}'" for one in there)
+
+
+def _wanted_output(output: dict[str, Any], by_default: bool) -> WantedOutput:
+    whose = f"'{output['name']}'"
+    parameters = _parameters(output, whose)
     _refuse_shared_memory(parameters)
     if parameters.get("classification"):
         raise RequestMalformed("classification is not supported: a mask has one id a pixel, and no scores")
-    return _flag(parameters, "binary_data", f"'{contract.OUTPUT}'", by_default)
+    return WantedOutput(output["name"], _flag(parameters, "binary_data", whose, by_default))
 
 
 def _parameters(holder: dict[str, Any], whose: str) -> dict[str, Any]:

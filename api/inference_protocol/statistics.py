@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from api.models import Model
+from api.model import Model
 from runtime.jobs import Job
 
 

@@ -20,7 +20,8 @@ A camera frame goes in, a mask of the 8 main Cityscapes categories comes out:
 as `/segment` takes it. For each mask one text message `{"seq", "passed_over", "timings_ms"}` comes back and then one
 binary message, the mask as PNG. `seq` counts the frames that the client sent, from 0; the newest frame wins, and
 `passed_over` says how many were left out since the last mask. For a frame that can't be used the text message has
-`error` in place of the timings, and no mask follows.
+`error` in place of the timings, and no mask follows. `?model=`, `?confidence=1` (the text message says
+`mean_confidence` and `quality`, too) and `?min_confidence=` are those of `/segment`.
 
 **Errors** are `application/problem+json` (RFC 9457), under `/v2` `{"error": "..."}`. Beside those that are listed with
 each route: 404 for a path that is none, 405 with `Allow` for a method that a path does not have, and 500, in the same
@@ -40,7 +41,7 @@ def document(settings: Settings) -> Json:
     if has_keys:
         _refuse_without_key(paths)
     components = {
-        "schemas": schemas(),
+        "schemas": schemas(settings),
         "headers": answers.HEADERS,
         "parameters": answers.parameters(),
         "responses": answers.responses(paths),

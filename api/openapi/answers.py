@@ -7,9 +7,12 @@ from http import HTTPStatus
 from typing import Any
 
 from api import deadlines
+from api.confidence import CONFIDENCE_HEADER, QUALITY_HEADER
 from api.inference_protocol.infer import LENGTH_HEADER
+from api.metrics import GOOD
 from api.openapi.schemas import Json, ref
 from api.settings import MAX_REQUEST_TIMEOUT_MS
+from runtime import quality
 
 ERRORS = {
     400: "The body is not what it should be (no image, truncated, malformed, of another shape), or a parameter.",
@@ -51,6 +54,15 @@ HEADERS: dict[str, Json] = {
     ),
     "Roadmask-Model": _header("Stem of the model file that answered.", examples=["accurate-int8"]),
     "Roadmask-Provider": _header("The execution provider that ran it.", examples=["cpu"]),
+    CONFIDENCE_HEADER: _header(
+        "Mean confidence of the frame, 0 to 1, where the server runs with it.", required=False, examples=["0.934"]
+    ),
+    QUALITY_HEADER: _header(
+        f"`{GOOD}`, or what is wrong with the frame, comma separated ({', '.join(quality.FLAGS)}), where the server "
+        "runs with confidence.",
+        required=False,
+        examples=[GOOD, ", ".join(quality.FLAGS[:2])],
+    ),
     LENGTH_HEADER: {
         **_header("Of a binary body: the bytes of JSON before the tensor.", required=False),
         "schema": {"type": "integer", "minimum": 0},

@@ -90,6 +90,12 @@ def _model(settings: Settings, *more: Json) -> Json:
     }
 
 
+_OUTPUTS_TEXT = (
+    f"`{contract.OUTPUT}`, uint8 category ids, and where the server runs with it `{contract.CONFIDENCE}`, uint8, how "
+    "sure the model is of each pixel, 0 to 255; those that `outputs` lists, or all."
+)
+
+
 def _infer(*model: Json) -> Json:
     length = {
         "name": LENGTH_HEADER,
@@ -104,7 +110,7 @@ def _infer(*model: Json) -> Json:
     answer = {"application/json": ref("InferResponse"), "application/octet-stream": BINARY}
     return _operation(
         "Run a model on its own input tensor",
-        {"200": worked("The mask tensor, uint8 category ids.", answer, LENGTH_HEADER), **_errors(*WORK)},
+        {"200": worked(_OUTPUTS_TEXT, answer, LENGTH_HEADER), **_errors(*WORK)},
         *model,
         length,
         parameter("RequestTimeout"),

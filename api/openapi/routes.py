@@ -6,6 +6,7 @@ from typing import Any
 
 from api import negotiation, uploads
 from api.compare import FIELDS
+from api.confidence import CONFIDENCE_HEADER, QUALITY_HEADER
 from api.openapi.answers import TRACING, WORK, as_json, errors, ok, parameter, worked
 from api.openapi.schemas import BINARY, Json, record, ref
 from api.segment import DEFAULT_OPACITY
@@ -45,6 +46,34 @@ def model_parameter(settings: Settings) -> Json:
     }
 
 
+def _min_confidence(settings: Settings) -> Json:
+    """The query parameter `min_confidence`."""
+    return {
+        "name": "min_confidence",
+        "in": "query",
+        "description": (
+            "Pixels that the model is less sure of become void (0). Confidence is stored as 0 to 255: what is below "
+            f"ceil(255 x min_confidence) is void; 0 changes nothing. {_needs_confidence(settings)}"
+        ),
+        "schema": {"type": "number", "minimum": 0, "maximum": 1 if settings.confidence else 0, "default": 0},
+        "example": 0.5 if settings.confidence else 0,
+    }
+
+
+def _confidence(settings: Settings) -> Json:
+    """The query parameter `confidence`."""
+    return {
+        "name": "confidence",
+        "in": "query",
+        "description": f"1: the answer holds how sure the model is of each pixel. {_needs_confidence(settings)}",
+        "schema": {"type": "integer", "enum": [0, 1] if settings.confidence else [0], "default": 0},
+    }
+
+
+def _needs_confidence(settings: Settings) -> str:
+    return "" if settings.confidence else "Off here: ROADMASK_CONFIDENCE=1 switches it on."
+
+
 def paths(settings: Settings) -> Json:
     """The paths outside /v2; the settings give defaults and limits."""
     return {
@@ -53,7 +82,7 @@ def paths(settings: Settings) -> Json:
         "/categories": {
             "get": operation(
                 "The categories that masks consist of",
-                {"200": as_json("Categories", "Category 0 (void) is in the table and is never predicted.")},
+                {"200": as_json("Categories", "Category 0 (void) is never predicted; `min_confidence` makes it.")},
                 operationId="categories",
                 tags=["segmentation"],
             )
@@ -87,10 +116,12 @@ def _segment(settings: Settings) -> Json:
     content = dict.fromkeys(negotiation.FORMATS.values(), BINARY) | {"application/json": ref("Segmentation")}
     return operation(
         "Segment a frame",
-        {"200": worked(_FORMATS_TEXT, content), **errors(*WORK, 406)},
+        {"200": worked(_FORMATS_TEXT, content, CONFIDENCE_HEADER, QUALITY_HEADER), **errors(*WORK, 406)},
         model_parameter(settings),
         choice,
         opacity,
+        _confidence(settings),
+        _min_confidence(settings),
         parameter("RequestTimeout"),
         requestBody=_image_body(settings),
         operationId="segment",
@@ -104,7 +135,11 @@ The mask at the frame's own size, in the format that `Accept` (or `format`) pref
 - `image/png` (`png`, the default): single-channel palette PNG, pixel value = category id, palette = category colour.
 - `application/json` (`json`): each category's share, and the PNG in base64.
 - `application/x-npy` (`npy`): uint8, height x width, category ids.
-- `image/jpeg` (`jpeg`): the frame under the categories' colours, to look at."""
+- `image/jpeg` (`jpeg`): the frame under the categories' colours, to look at.
+
+With `confidence=1`, `json` has `confidence` (a greyscale PNG in base64), `mean_confidence` and `quality`, and `npy` is
+height x width x 2: category ids, and the confidence of each, 0 to 255. `png` and `jpeg` are one picture: of them the
+headers alone tell it, as a mean."""
 
 
 def _form(**media_types: str) -> Json:
@@ -137,7 +172,12 @@ def _compare(settings: Settings) -> Json:
             **errors(*WORK),
         },
         model_parameter(settings),
+        _min_confidence(settings),
         parameter("RequestTimeout"),
+        description=(
+            "With `min_confidence`, a pixel that becomes void counts, by Cityscapes' definition, as a false negative "
+            "of the category that it has in the truth: it is wrong, and lowers that category's IoU alone."
+        ),
         requestBody={
             "required": True,
             "description": (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from api.inference_protocol.request import DATATYPE, MAX_FRAMES
-from runtime import categories, contract
+from api.settings import Settings
+from runtime import categories, contract, quality
 from runtime.jobs import Timings
 from runtime.truth import Kind
 
@@ -51,9 +52,9 @@ def rows(items: Json, **more: Any) -> Json:
     return {"type": "array", "items": items, **more}
 
 
-def schemas() -> Json:
-    """`components.schemas` of the document."""
-    return {**_own(), **_protocol()}
+def schemas(settings: Settings) -> Json:
+    """`components.schemas` of the document; the settings tell what there is."""
+    return {**_own(), **_protocol(settings)}
 
 
 def _own() -> Json:
@@ -78,6 +79,7 @@ def _own() -> Json:
                     "description": "the same nodes by provider and operator",
                 },
                 "threads": {"type": "integer", "minimum": 1, "description": "of one inference"},
+                "confidence": {"type": "boolean", "description": "whether masks come with it; `ROADMASK_CONFIDENCE`"},
                 "accuracy": {"type": "object", "description": "what was measured at conversion, by data set"},
                 "contract": _contract(),
             }
@@ -85,17 +87,29 @@ def _own() -> Json:
     }
 
 
-def _of_work(more: Json) -> Json:
+def _of_work(more: Json, optional: Json | None = None) -> Json:
     """What a model's work on a frame gave."""
     size = {"width": {"type": "integer", "minimum": 1}, "height": {"type": "integer", "minimum": 1}}
     milliseconds = {stage: {"type": "number", "minimum": 0} for stage in Timings().as_dict()}
-    return record({"model": _TEXT, "provider": _TEXT, **size, **more, "timings_ms": record(milliseconds)})
+    return record({"model": _TEXT, "provider": _TEXT, **size, **more, "timings_ms": record(milliseconds)}, optional)
 
 
 def _segmentation() -> Json:
     found = {"pixels": _COUNT, "share": {**_SHARE, "description": "of all pixels"}}
     mask = {**_BASE64_PNG, "description": "palette PNG at the frame's size, pixel value = category id"}
-    return _of_work({"categories": rows(record({**_CATEGORY, **found}), **_ALL), "mask": mask})
+    frame_quality = record(
+        {
+            "flags": rows({"type": "string", "enum": list(quality.FLAGS)}, description="what is wrong with the frame"),
+            "luma": {"type": "number", "minimum": 0, "maximum": 255, "description": "mean brightness"},
+            "sharpness": {"type": "number", "minimum": 0, "description": "1/16: all blur, about 1: noise"},
+        }
+    )
+    sure = {
+        "confidence": {**_BASE64_PNG, "description": "greyscale PNG at the frame's size, 255 = certain"},
+        "mean_confidence": {**_SHARE, "description": "of the frame", "examples": [0.934]},
+        "quality": frame_quality,
+    }
+    return _of_work({"categories": rows(record({**_CATEGORY, **found}), **_ALL), "mask": mask}, sure)
 
 
 def _comparison() -> Json:
@@ -124,12 +138,21 @@ def _contract() -> Json:
             "geometry": {"type": "object", "description": "which sizes the network takes"},
             "run": {"type": "object", "description": "the training run"},
             "data": rows(_TEXT, description="the data sets it was trained on"),
+            "temperature": {
+                "type": ["number", "null"],
+                "description": "what the logits are divided by for the confidence; null in a file without it",
+            },
+            "quality": {
+                "type": "object",
+                "additionalProperties": {"type": "number"},
+                "description": "what a frame's figures are held against; empty where they were not calibrated",
+            },
         },
         description="what the model file promises",
     )
 
 
-def _protocol() -> Json:
+def _protocol(settings: Settings) -> Json:
     tensor = {"name": _TEXT, "datatype": _TEXT, "shape": _SHAPE}
     return {
         "ProtocolError": record({"error": {"type": "string", "description": "one sentence"}}),
@@ -144,7 +167,7 @@ def _protocol() -> Json:
             },
             description="a dimension that is free is -1",
         ),
-        "InferRequest": _infer_request(),
+        "InferRequest": _infer_request(settings),
         "InferResponse": record(
             {
                 "model_name": _TEXT,
@@ -159,7 +182,7 @@ def _protocol() -> Json:
     }
 
 
-def _infer_request() -> Json:
+def _infer_request(settings: Settings) -> Json:
     # Whether the data are as many as the shape says, and the sides multiples of the stride, can't be said in a schema.
     whole = {"type": "integer", "minimum": 1}
     shape = [{**whole, "maximum": MAX_FRAMES}, whole, whole, {"const": 3}]
@@ -169,10 +192,11 @@ def _infer_request() -> Json:
         "shape": {"type": "array", "prefixItems": shape, "minItems": 4, "maxItems": 4},
     }
     tensor = record(given, {"data": {"type": "array"}, "parameters": _PARAMETERS})
-    wanted = record({"name": {"const": contract.OUTPUT}}, {"parameters": _PARAMETERS})
+    there = [contract.OUTPUT, contract.CONFIDENCE] if settings.confidence else [contract.OUTPUT]
+    wanted = record({"name": {"enum": there}}, {"parameters": _PARAMETERS})
     return record(
         {"inputs": rows(tensor, minItems=1, maxItems=1)},
-        {"id": _TEXT, "parameters": _PARAMETERS, "outputs": rows(wanted, maxItems=1)},
+        {"id": _TEXT, "parameters": _PARAMETERS, "outputs": rows(wanted, maxItems=len(there))},
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from runtime.cli import hardware
 from runtime.commands import Parser
 from runtime.datasets import Pair
 from runtime.errors import DataInvalid
+from runtime.evaluate import Trust
 from runtime.files import write
 from runtime.metrics import Confusion
 from runtime.robustness import Row
@@ -33,6 +35,12 @@ def add_arguments(command: Parser) -> None:
     command.add_argument("--limit", type=int, metavar="N", help="at most N frames of each, evenly spread")
     command.add_argument(
         "--picture", type=Path, metavar="FILE.png", help="draw the confusion matrices, or the heat map of --corruptions"
+    )
+    command.add_argument(
+        "--confidence",
+        action="store_true",
+        help="also the expected calibration error of the model's confidence, and how many frames are flagged as dark, "
+        "bright, blurred or unlike the training data",
     )
     command.add_argument("--json", action="store_true", help="figures as JSON on standard output")
     changes = command.add_argument_group("robustness")
@@ -55,6 +63,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Figures of a model on one or more labelled folders."""
     if arguments.limit is not None and arguments.limit < 1:
         raise DataInvalid("--limit must be at least 1")
+    if arguments.confidence and arguments.corruptions:
+        raise DataInvalid("--confidence is measured on frames as they are: give it without --corruptions")
     check_corruptions(arguments)
     if arguments.picture is not None:
         check_picture(arguments.picture)
@@ -63,43 +73,65 @@ def run(arguments: argparse.Namespace) -> None:
     for name, source in sources.items():
         pairs = source.pairs(arguments.split)
         chosen[name] = datasets.spread(pairs, arguments.limit or len(pairs))
-    segmenter = hardware.load(arguments)
-    found: dict[str, Confusion] = {}
-    rows: dict[str, list[Row]] = {}
-    for name, pairs in chosen.items():
-        title = str(sources[name])
-        if arguments.corruptions:
-            asked = robustness.conditions(arguments.severities or [robustness_picture.SHOWN_SEVERITY], arguments.only)
-            found[name], rows[name] = robustness.measure(segmenter.segment, pairs, asked, title=title)
-        else:
-            found[name] = evaluate.evaluate(segmenter.segment, pairs, title=title)
+    segmenter = hardware.load(arguments, confidence=arguments.confidence)
+    found = {name: _measured(segmenter, arguments, pairs, title=str(sources[name])) for name, pairs in chosen.items()}
     panels = {name: f"{name}, {arguments.split}: {counted(len(pairs))}" for name, pairs in chosen.items()}
     if arguments.picture is not None:
-        of_panels = {panels[name]: confusion for name, confusion in found.items()}
-        write(arguments.picture, _drawn(segmenter, of_panels, {panels[name]: some for name, some in rows.items()}))
-    summaries = {name: evaluate.summary(confusion, len(chosen[name])) for name, confusion in found.items()}
+        write(arguments.picture, _drawn(segmenter, {panels[name]: one for name, one in found.items()}))
+    summaries = {name: evaluate.summary(one.confusion, len(chosen[name])) for name, one in found.items()}
     if arguments.json:
-        data = {str(sources[name]): _figures(summaries[name], found[name], rows.get(name)) for name in chosen}
+        data = {str(sources[name]): _figures(summaries[name], one, segmenter) for name, one in found.items()}
         print(json.dumps(answer(segmenter, arguments, data)))
         return
     console = Console()
     console.print(f"{segmenter.name} on {on_hardware(segmenter)}, split '{arguments.split}'", highlight=False)
-    for name, some in rows.items():
-        console.print(robustness_picture.table(found[name], some, panels[name]))
-    if not arguments.corruptions:
-        console.print(evaluate.table({str(sources[name]): row for name, row in summaries.items()}))
+    if arguments.corruptions:
+        for name, one in found.items():
+            console.print(robustness_picture.table(one.confusion, one.rows, panels[name]))
+        return
+    console.print(evaluate.table({str(sources[name]): row for name, row in summaries.items()}))
+    if arguments.confidence:
+        console.print(evaluate.trust_table({str(sources[name]): one.trust for name, one in found.items() if one.trust}))
 
 
-def _drawn(segmenter: Segmenter, found: Mapping[str, Confusion], rows: Mapping[str, list[Row]]) -> bytes:
+@dataclass(frozen=True)
+class _Found:
+    """Of one data set."""
+
+    confusion: Confusion
+    rows: list[Row] = field(default_factory=list)
+    """Of the conditions, with `--corruptions`."""
+    trust: Trust | None = None
+    """With `--confidence`."""
+
+
+def _measured(segmenter: Segmenter, arguments: argparse.Namespace, pairs: list[Pair], *, title: str) -> _Found:
+    if arguments.corruptions:
+        asked = robustness.conditions(arguments.severities or [robustness_picture.SHOWN_SEVERITY], arguments.only)
+        return _Found(*robustness.measure(segmenter.segment, pairs, asked, title=title))
+    if arguments.confidence:
+        trust = evaluate.evaluate_trust(segmenter, pairs, title=title)
+        return _Found(trust.confusion, trust=trust)
+    return _Found(evaluate.evaluate(segmenter.segment, pairs, title=title))
+
+
+def _drawn(segmenter: Segmenter, found: Mapping[str, _Found]) -> bytes:
     """The heat map where there are conditions, else the confusion matrices; both by the panel's title."""
     title = f"{segmenter.name} on {on_hardware(segmenter)}"
-    return robustness_picture.draw(rows, title) if rows else confusion_picture.draw(found, title)
+    rows = {panel: one.rows for panel, one in found.items() if one.rows}
+    if rows:
+        return robustness_picture.draw(rows, title)
+    return confusion_picture.draw({panel: one.confusion for panel, one in found.items()}, title)
 
 
-def _figures(summary: Mapping[str, object], confusion: Confusion, rows: list[Row] | None) -> dict[str, object]:
-    """Of one data set, as JSON can hold them; `robustness` only where it was asked for."""
-    figures = {**summary, "confusion": confusion.matrix.tolist()}
-    return figures if rows is None else {**figures, "robustness": robustness.summary(rows)}
+def _figures(summary: Mapping[str, object], one: _Found, segmenter: Segmenter) -> dict[str, object]:
+    """Of one data set, as JSON can hold them; `robustness`, or `calibration` and `quality`, where it was asked for."""
+    figures = {**summary, "confusion": one.confusion.matrix.tolist()}
+    if one.trust:
+        calibration = {"temperature": segmenter.contract.temperature, **one.trust.reliability.summary()}
+        quality = {"flagged": one.trust.flagged(), "flags": one.trust.flags()}
+        return {**figures, "calibration": calibration, "quality": quality}
+    return {**figures, "robustness": robustness.summary(one.rows)} if one.rows else figures
 
 
 def check_corruptions(arguments: argparse.Namespace) -> None:

@@ -43,11 +43,15 @@ def check_unasked(arguments: argparse.Namespace) -> None:
         raise DataInvalid("--providers, --cache and --threads are about a model: name one")
 
 
-def load(arguments: argparse.Namespace) -> Segmenter:
+def load(arguments: argparse.Namespace, *, confidence: bool = False) -> Segmenter:
     """The model that `model` names, on that hardware.
 
+    Args:
+        arguments: what `add_arguments` added, and `model`.
+        confidence: keep that output.
+
     Raises:
-        RoadmaskError: there is none, its file is broken, or a provider is not there.
+        RoadmaskError: there is none, its file is broken or has no confidence, or a provider is not there.
     """
     if arguments.providers.strip().lower() == providers.AUTO:
         cache = arguments.cache or auto_cache.default_cache()
@@ -59,7 +63,7 @@ def load(arguments: argparse.Namespace) -> Segmenter:
                 notify=lambda done: status.update(Text(f"auto: {done}")),
             )
         print(choice.reason, file=sys.stderr)
-        return Segmenter.load(choice.path, providers.parse(choice.providers), arguments.threads)
+        return Segmenter.load(choice.path, providers.parse(choice.providers), arguments.threads, confidence=confidence)
     specs = providers.parse(arguments.providers)
     path = model_files.find(arguments.model, spec=specs[0])
-    return Segmenter.load(path, specs, arguments.threads)
+    return Segmenter.load(path, specs, arguments.threads, confidence=confidence)

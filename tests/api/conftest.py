@@ -20,19 +20,23 @@ from PIL import Image
 from starlette.applications import Starlette
 
 from api.app import create_app
-from api.models import Model
+from api.model import Model
 from api.server import Server, configure, listen
 from api.settings import Settings
 from runtime import contract
 from runtime.contract import Contract
 from runtime.frames import Geometry
 
+QUALITY = {"luma_low": 20.0, "luma_high": 230.0, "sharpness_low": 0.2, "confidence_low": 0.3}
+"""What frames are held against by models of these tests."""
 
-def brightest_channel_model(path: Path, shift: int = 1, idle_products: int = 0) -> None:
+
+def brightest_channel_model(path: Path, shift: int = 1, idle_products: int = 0, confidence: bool = False) -> None:
     """A model file whose mask is argmax over R, G, B, plus `shift`: 1..3 for a shift of 1.
 
     Frames are never enlarged, so one of less than 1024 x 512 pixels goes in as it is: the mask of every pixel is known.
-    `idle_products` matrix products of 768 x 768, about 10 ms each, make it slow.
+    `idle_products` matrix products of 768 x 768, about 10 ms each, make it slow. With `confidence` it has that output:
+    the brightest channel's value.
     """
     nodes = [
         helper.make_node("ArgMax", [contract.INPUT], ["channel"], axis=3, keepdims=0),
@@ -51,12 +55,16 @@ def brightest_channel_model(path: Path, shift: int = 1, idle_products: int = 0) 
         helper.make_node("Add", ["brightest", "nothing"], ["id"]),
         helper.make_node("Cast", ["id"], [contract.OUTPUT], to=TensorProto.UINT8),
     ]
+    outputs = [contract.OUTPUT]
+    if confidence:
+        nodes.append(helper.make_node("ReduceMax", [contract.INPUT], [contract.CONFIDENCE], axes=[3], keepdims=0))
+        outputs.append(contract.CONFIDENCE)
     sides = ["batch", "height", "width"]
     graph = helper.make_graph(
         nodes,
         "brightest_channel",
         [helper.make_tensor_value_info(contract.INPUT, TensorProto.UINT8, [*sides, 3])],
-        [helper.make_tensor_value_info(contract.OUTPUT, TensorProto.UINT8, sides)],
+        [helper.make_tensor_value_info(output, TensorProto.UINT8, sides) for output in outputs],
         [
             helper.make_tensor("shift", TensorProto.INT64, [], [shift]),
             helper.make_tensor("sides", TensorProto.INT64, [2], [768, 768]),
@@ -64,6 +72,8 @@ def brightest_channel_model(path: Path, shift: int = 1, idle_products: int = 0) 
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
     promised = Contract(precision=path.stem.rpartition("-")[2], geometry=Geometry(max_upscale=1.0))
+    if confidence:
+        promised = replace(promised, temperature=1.5, quality=QUALITY)
     helper.set_model_props(model, {contract.KEY: promised.to_json()})
     onnx.save(model, path)
 
@@ -75,6 +85,15 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     brightest_channel_model(folder / "accurate-int8.onnx")
     brightest_channel_model(folder / "accurate-fp32.onnx", shift=2)
     (folder / "broken-int8.onnx").write_bytes(b"this is no model")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def confident_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`accurate-int8` with confidence, and `plain-int8` without."""
+    folder = tmp_path_factory.mktemp("confident_models")
+    brightest_channel_model(folder / "accurate-int8.onnx", confidence=True)
+    brightest_channel_model(folder / "plain-int8.onnx")
     return folder
 
 
@@ -150,6 +169,15 @@ def server(model_folder: Path) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="session")
+def confident(confident_model_folder: Path) -> Iterator[Running]:
+    """A server with confidence, shared likewise."""
+    settings = Settings(models=confident_model_folder, threads=1, queue_size=16, confidence=True)
+    with running(settings) as started:
+        started.wait_until_ready()
+        yield started
+
+
+@pytest.fixture(scope="session")
 def frame() -> Callable[..., np.ndarray]:
     """`frame(height, width)`: a frame of noise, uint8 H x W x 3, the same every time."""
 
@@ -208,6 +236,7 @@ class Gated:
         self.provider = "cpu"
         self.nodes: dict[str, dict[str, int]] = {"cpu": {}}
         self.threads = 1
+        self.has_confidence = False
         self.gate = threading.Event()
         self.entered = threading.Semaphore(0)
         """Released once for each inference that has begun."""

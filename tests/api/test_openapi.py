@@ -25,6 +25,7 @@ from api.openapi.routes import IMAGES
 from api.settings import Settings
 
 NOT_OFFERED = {re.sub(r"{(\w+):\w+}", r"{\1}", path) for path in UNSUPPORTED}
+CONFIDENT = Settings(confidence=True)
 METHODS = ("get", "post", "put", "delete", "patch")
 
 
@@ -46,7 +47,7 @@ def operations(described: dict) -> Iterator[tuple[str, str, dict]]:
 # The document.
 
 
-@pytest.mark.parametrize("settings", [Settings(), Settings(api_keys_file=Path("keys"), admin=True)])
+@pytest.mark.parametrize("settings", [Settings(), Settings(api_keys_file=Path("keys"), admin=True), CONFIDENT])
 def test_the_document_is_openapi(settings):
     openapi_spec_validator.validate(document(settings))
 
@@ -150,6 +151,14 @@ def test_the_server_does_what_the_document_says(case, server):
     case.call_and_validate(base_url=server.url)
 
 
+CONFIDENT_SCHEMA = schemathesis.openapi.from_dict(document(CONFIDENT), config=SchemathesisConfig.from_dict(CONFIG))
+
+
+@CONFIDENT_SCHEMA.include(path_regex="^/(segment|compare|model|v2/models/{model}(/config|/infer)?)$").parametrize()
+def test_the_server_does_what_the_document_says_of_confidence(case, confident):
+    case.call_and_validate(base_url=confident.url)
+
+
 @pytest.fixture
 def administered(start):
     """A server that may be told to load and unload models."""
@@ -190,6 +199,17 @@ def test_every_operation_does_what_it_is_there_for(administered):
         )
         answer = case.call_and_validate(base_url=administered.url)
         assert answer.status_code == 200, f"{method} {path}: {answer.text}"
+
+
+def test_answers_with_confidence_are_as_the_document_says(confident):
+    segment = CONFIDENT_SCHEMA["/segment"]["POST"]
+    asked = {"confidence": 1, "min_confidence": 0.5, "format": "json"}
+    answer = segment.Case(query=asked, body=PNG, media_type="image/png").call_and_validate(base_url=confident.url)
+    assert answer.json()["quality"]["flags"]
+    infer = CONFIDENT_SCHEMA["/v2/models/{model}/infer"]["POST"]
+    case = infer.Case(path_parameters={"model": "accurate"}, body=TENSOR, media_type="application/json")
+    names = [output["name"] for output in case.call_and_validate(base_url=confident.url).json()["outputs"]]
+    assert names == ["mask", "confidence"]
 
 
 def test_head_works_wherever_get_does(server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -12,11 +13,12 @@ import numpy as np
 import onnx
 import pytest
 
-from convert import export, graph, parity
+from convert import calibrate, export, graph, parity
 from convert.__main__ import main
-from runtime import datasets, metrics, model_files
+from runtime import datasets, evaluate, metrics, model_files, scenes
 from runtime.datasets import Source
 from runtime.frames import Geometry
+from runtime.quality import Quality
 from runtime.segmenter import Segmenter
 from train.models import MODELS
 
@@ -24,7 +26,8 @@ from train.models import MODELS
 def command(trained: Path, output: Path, precision: str, streets: Path) -> list[str]:
     data = f"cityscapes:{streets}"
     arguments = [str(trained), "-o", str(output), "--precision", precision, "--data", data]
-    return [*arguments, "--calibration", data, "--calibration-frames", "4"]
+    report = ["--calibration-report", str(output.with_suffix(".json"))]
+    return [*arguments, "--calibration", data, "--calibration-frames", "4", *report]
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +66,77 @@ def test_the_file_is_its_own_contract(converted: dict[str, Path], streets: Path)
         assert contract.geometry == Geometry()
         assert contract.accuracy["cityscapes"]["frames"] == 4
         assert str(streets) not in str(onnx.load(path).metadata_props)
+
+
+def test_every_precision_has_a_calibrated_confidence(converted: dict[str, Path], streets: Path) -> None:
+    pairs = Source.parse(f"cityscapes:{streets}").pairs("val")
+    for path in converted.values():
+        segmenter = Segmenter.load(path, confidence=True)
+        contract = segmenter.contract
+        told = json.loads(path.with_suffix(".json").read_text())
+        assert (told["model"], told["frames"], told["temperature"]) == (path.stem, 2, contract.temperature)
+        found = evaluate.evaluate_trust(segmenter, pairs[1::2])
+        assert told["after"] == found.reliability.summary()
+        assert told["data"]["cityscapes"] == {
+            "frames": 2,
+            "before": told["before"]["ece"],
+            "after": contract.accuracy["cityscapes"]["ece"],
+        }
+        # An untrained network is wrong more often than it thinks.
+        assert contract.temperature > 1
+        assert told["after"]["ece"] < told["before"]["ece"]
+
+
+def test_the_thresholds_are_those_of_the_frames_that_it_learnt_from(converted: dict[str, Path], streets: Path) -> None:
+    limits = Segmenter.load(converted["fp32"]).contract.quality
+    seen = calibrate.looks(Source.parse(f"cityscapes:{streets}").pairs("train"), Geometry())
+    lumas, sharpness = sorted(one.luma for one in seen), sorted(one.sharpness for one in seen)
+    assert lumas[0] <= limits["luma_low"] <= lumas[1]
+    assert lumas[-2] <= limits["luma_high"] <= lumas[-1]
+    assert sharpness[0] <= limits["sharpness_low"] <= sharpness[1]
+    assert 0 < limits["confidence_low"] < 1
+
+
+def test_of_several_data_sets_the_most_lenient_threshold_counts() -> None:
+    def frames(luma: float, sharpness: float, confidence: float | None) -> list[Quality]:
+        return [Quality((), luma, sharpness, confidence)] * 3
+
+    trained = [frames(50, 0.3, None), frames(80, 0.2, None)]
+    assert calibrate.thresholds(trained, [frames(60, 0.1, 0.9), frames(60, 0.1, 0.8)]) == {
+        "luma_low": 50,
+        "luma_high": 80,
+        "sharpness_low": 0.2,
+        "confidence_low": 0.8,
+    }
+
+
+def test_float32_is_calibrated_anew_and_keeps_its_mask(
+    converted: dict[str, Path], streets: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again-fp32.onnx"
+    assert main(command(converted["fp32"], again, "fp32", streets)) == 0
+    assert onnx.load(again) == onnx.load(converted["fp32"])
+
+
+def test_without_labels_confidence_is_the_source_s_or_uncalibrated_and_said_so(
+    trained: Path,
+    converted: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Smaller scenes than the gate takes by itself: it is the sizes that take the time.
+    generate = scenes.generate
+    monkeypatch.setattr(scenes, "generate", lambda seed, *_: generate(seed, 128, 64))
+    source = Segmenter.load(converted["fp32"]).contract
+    for model, precision, temperature, said in (
+        (converted["fp32"], "fp16", source.temperature, f"the source's temperature, {source.temperature:g}"),
+        (trained, "fp32", 1.0, "temperature 1 and is not calibrated"),
+    ):
+        path = tmp_path / f"m-{precision}.onnx"
+        assert main([str(model), "-o", str(path), "--precision", precision]) == 0
+        assert said in capsys.readouterr().out
+        assert Segmenter.load(path, confidence=True).contract.temperature == temperature
 
 
 def test_the_stamped_accuracy_is_what_evaluation_gives(converted: dict[str, Path], streets: Path) -> None:
@@ -130,7 +204,13 @@ def test_multiply_accumulates_are_counted_by_hand(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("precision", "bound", "value"),
-    [("fp32", "FLOAT_AGREEMENT", 1.1), ("int8", "LOSS", -1.0), ("fp16", "HALF_AGREEMENT", 1.1)],
+    [
+        ("fp32", "FLOAT_AGREEMENT", 1.1),
+        ("fp32", "CONFIDENCE_DIFFERENCE", -1.0),
+        ("int8", "LOSS", -1.0),
+        ("int8", "CONFIDENCE_DIFFERENCE", 1e-6),
+        ("fp16", "HALF_AGREEMENT", 1.1),
+    ],
 )
 def test_what_the_gate_refuses_is_not_written(
     precision: str,
@@ -171,6 +251,11 @@ def test_bad_input_is_one_line_and_nothing_is_written(
         ([str(trained), "-o", str(int8), "--precision", "int8"], "--calibration"),
         ([str(trained), "-o", str(out / "m.onnx")], "NAME-fp32.onnx"),
         ([str(shipped), "-o", str(out / "m-fp32.onnx")], "an .onnx file already"),
+        ([str(trained), "-o", str(out / "m-fp32.onnx"), "--calibration-report", str(out / "c.json")], "give --data"),
+        (
+            [str(trained), "-o", str(out / "m-fp32.onnx"), *data, "--calibration-report", str(out / "no" / "c.json")],
+            "no folder",
+        ),
         ([str(shipped), "-o", str(out / "m-fp16.onnx"), "--precision", "fp16"], "made of float32"),
         ([str(empty), "-o", str(out / "m-fp16.onnx"), "--precision", "fp16"], "can't be loaded"),
         ([str(trained), "-o", str(out / "no" / "m-fp32.onnx")], "no folder"),

@@ -11,6 +11,7 @@ from typing import Any
 import onnx
 import pytest
 
+from convert import confidence
 from runtime import assignment, model_files, sessions
 from runtime.errors import ModelInvalid, ProviderUnavailable
 from runtime.provider_table import BY_NAME
@@ -68,6 +69,16 @@ def test_before_1_27_the_float16_nodes_that_are_not_recorded_are_the_cpu_s(
     assert list(found) == ["cuda", "cpu"]
     assert sum(found["cuda"].values()) == len(kept)
     assert found["cpu"] == on_cpu
+
+
+def test_what_was_cut_away_is_no_node_that_went_unrecorded(release: Callable[[str], None], tmp_path: Path) -> None:
+    plain = confidence.without(onnx.load(model_files.find("accurate-fp16")))
+    path = tmp_path / "m-fp16.onnx"
+    onnx.save(confidence.add(plain, 1), path)
+    release("1.24.1")
+    session = session_of(CUDAExecutionProvider=[(node.name, node.op_type) for node in plain.graph.node])
+    assert assignment.nodes(session, [CUDA, CPU], path, "confidence")["cpu"] == {}
+    assert assignment.nodes(session, [CUDA, CPU], path)["cpu"] != {}
 
 
 @pytest.mark.parametrize("kept", [1, 1000, 3_000_000])

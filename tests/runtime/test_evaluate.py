@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from runtime import categories, confusion_picture, datasets
+from runtime import categories, confusion_picture, contract, datasets
+from runtime.calibration import Reliability
+from runtime.contract import Contract
 from runtime.datasets import Source
 from runtime.metrics import Confusion
 from runtime.segmenter import Segmenter
@@ -54,6 +56,35 @@ def test_json_tells_the_hardware_and_the_whole_confusion_matrix(toy_file: Toy, s
     assert (told["model"], told["precision"]) == ("toy-fp32", "fp32")
     assert (told["providers"], told["provider"], told["threads"]) == ("cpu", "cpu", 1)
     assert told["nodes"] == {"cpu": sum(segmenter.nodes["cpu"].values())}
+
+
+def test_confidence_is_measured_by_what_is_served(toy_file: Toy, streets: Path) -> None:
+    stamped = Contract("fp32", temperature=1.5, quality={"luma_low": 256, "confidence_low": 0.0})
+    model = toy_file(confidence=True, stamped={contract.KEY: stamped.to_json()})
+    done = run(model, "--data", streets, "--confidence", "--json", "--threads", 1)
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["data"].values()
+    segmenter, reliability = Segmenter.load(model, confidence=True), Reliability()
+    pairs = Source.parse(str(streets)).pairs("val")
+    for pair in pairs:
+        frame, truth = datasets.read(pair, scored_only=True)
+        reliability.add(truth, *segmenter.segment_with_confidence(frame))
+    assert row["calibration"] == {"temperature": 1.5, **reliability.summary()}
+    assert row["quality"]["flagged"] == row["quality"]["flags"]["too dark"] == len(pairs)
+    assert row["quality"]["flags"]["unlike the training data"] == 0
+    told = run(model, "--data", streets, "--confidence", "--threads", 1).stdout
+    assert f"{reliability.error():.4f}" in told
+    plain = json.loads(run(model, "--data", streets, "--json", "--threads", 1).stdout)
+    (without,) = plain["data"].values()
+    assert without == {key: value for key, value in row.items() if key not in ("calibration", "quality")}
+
+
+def test_confidence_that_cannot_be_measured_is_one_line(toy_file: Toy, streets: Path) -> None:
+    for more, named in (([], "has no confidence: make it anew"), (["--corruptions"], "without --corruptions")):
+        done = run(toy_file(), "--data", streets, "--confidence", *more)
+        assert done.returncode == 2
+        assert named in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
 
 
 def test_people_are_told_the_hardware_above_the_table(toy_file: Toy, streets: Path) -> None:

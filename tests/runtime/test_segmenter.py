@@ -58,6 +58,14 @@ def test_the_contract_survives_the_file() -> None:
     assert Contract.from_metadata({contract.KEY: made.to_json()}) == made
     fixed = Contract("fp32", Geometry(fixed=(64, 128)))
     assert Contract.from_metadata({contract.KEY: fixed.to_json()}) == fixed
+    calibrated = Contract("fp32", temperature=1.25, quality={"luma_low": 30.5})
+    assert Contract.from_metadata({contract.KEY: calibrated.to_json()}) == calibrated
+
+
+def test_a_contract_from_before_there_was_a_confidence_is_read() -> None:
+    old = json.loads(Contract("fp32").to_json())
+    del old["temperature"], old["quality"]
+    assert Contract.from_metadata({contract.KEY: json.dumps(old)}) == Contract("fp32", temperature=None, quality={})
 
 
 RECOLOURED = [row | {"color": [1, 2, 3]} for row in json.loads(Contract("fp32").to_json())["categories"]]
@@ -83,6 +91,11 @@ RECOLOURED = [row | {"color": [1, 2, 3]} for row in json.loads(Contract("fp32").
         ({"batch": 4}, r"shape \[4, 'height', 'width', 3\]"),
         ({"channels": 4}, r"shape \['batch', 'height', 'width', 4\]"),
         ({"output": "labels"}, r"outputs are \['labels'\]"),
+        ({"stamped": stored(temperature=0)}, "temperature is 0.0, it must be above 0"),
+        ({"stamped": stored(temperature=float("nan"))}, "temperature is nan"),
+        ({"stamped": stored(temperature="hot")}, "malformed"),
+        ({"stamped": stored(quality=[1])}, "malformed"),
+        ({"stamped": stored(quality={"luma_low": "dark"})}, "malformed"),
     ],
 )
 def test_a_contract_that_is_missing_unknown_or_contradicted_is_refused(
@@ -99,6 +112,46 @@ def test_a_network_whose_output_is_smaller_than_its_input_is_caught(toy_file: To
     segmenter = Segmenter.load(toy_file(every=4))
     with pytest.raises(ModelInvalid, match="one id a pixel"):
         segmenter.segment(np.zeros((64, 64, 3), np.uint8))
+
+
+def test_confidence_is_each_pixel_s_own_at_the_frame_s_size(toy_file: Toy) -> None:
+    segmenter = Segmenter.load(toy_file(confidence=True), confidence=True)
+    assert segmenter.has_confidence
+    frame = np.random.default_rng(0).integers(0, 256, (90, 77, 3), np.uint8)
+    where = segmenter.plan(frame)
+    mask, confidence = segmenter.segment_with_confidence(frame)
+    assert mask.shape == confidence.shape == (90, 77)
+    assert (mask == segmenter.segment(frame)).all()
+    assert (confidence == frames.restore(frames.fit(frame, where).max(axis=2), where)).all()
+    with pytest.raises(ValueError, match="uint8 H x W x 3"):
+        segmenter.segment_with_confidence(frame[..., 0])
+
+
+def test_a_segmenter_loaded_without_confidence_is_that_of_a_file_without_it(toy_file: Toy) -> None:
+    plain = Segmenter.load(toy_file("plain-fp32.onnx"))
+    segmenter = Segmenter.load(toy_file(confidence=True))
+    assert not segmenter.has_confidence
+    assert segmenter.nodes == plain.nodes
+    assert segmenter.contract.temperature == 1.0
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), np.uint8)
+    assert (segmenter.infer(images) == plain.infer(images)).all()
+    with pytest.raises(ModelInvalid, match="loaded without confidence"):
+        segmenter.infer_with_confidence(images)
+
+
+@pytest.mark.parametrize("temperature", [None, 1.0])
+def test_confidence_asked_of_a_file_without_it_is_refused(toy_file: Toy, temperature: float | None) -> None:
+    path = toy_file(stamped=stored(temperature=temperature))
+    with pytest.raises(ModelInvalid, match="has no confidence: make it anew") as caught:
+        Segmenter.load(path, confidence=True)
+    assert str(path) in str(caught.value)
+
+
+def test_a_confidence_that_the_contract_does_not_know_is_refused(toy_file: Toy) -> None:
+    path = toy_file(confidence=True, stamped=stored())
+    with pytest.raises(ModelInvalid, match="no temperature"):
+        Segmenter.load(path, confidence=True)
+    assert not Segmenter.load(path).has_confidence
 
 
 def test_a_truncated_or_missing_model_file_is_refused(toy_file: Toy, tmp_path: Path) -> None:

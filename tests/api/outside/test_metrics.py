@@ -15,6 +15,7 @@ from websockets.sync.client import connect
 from api import metrics as module
 from api.metrics import Metrics
 from api.request_ids import RequestIds
+from runtime.quality import Quality
 
 TIMINGS = SimpleNamespace(decode=10.0, queue=0.5, infer=40.0, encode=5.0)
 PIXELS = np.array([0, 400, 300, 0, 200, 100, 0, 0], np.int64)
@@ -82,12 +83,33 @@ def test_two_applications_share_nothing_and_the_global_registry_has_none_of_it(f
     assert not [family.name for family in REGISTRY.collect() if family.name.startswith("roadmask")]
 
 
-def test_the_table_of_the_module_names_what_is_exposed_and_nothing_else(figures):
+QUALITY_ALONE = {"roadmask_frame_quality", "roadmask_mean_confidence"}
+
+
+def test_quality_counts_by_flag_and_the_confidence_where_the_server_runs_with_it(figures):
+    told = Metrics(lambda: 0, lambda: 4, confidence=True)
+    fresh = samples(told)
+    assert fresh["roadmask_frame_quality_total", "good"] == fresh["roadmask_frame_quality_total", "too dark"] == 0
+    for flags, sure in (((), 0.93), (("too dark", "blurred"), 0.5), ((), 0.91)):
+        told.frame("accurate-int8", "cpu", TIMINGS, PIXELS, Quality(flags, 90.0, 0.3, sure))
+    told.frame("accurate-int8", "cpu", TIMINGS, PIXELS)
+    seen = samples(told)
+    flagged = {key[1]: value for key, value in seen.items() if key[0] == "roadmask_frame_quality_total"}
+    assert flagged == {"good": 2, "too dark": 1, "too bright": 0, "blurred": 1, "unlike the training data": 0}
+    assert seen[("roadmask_mean_confidence_count",)] == 3
+    assert seen[("roadmask_mean_confidence_sum",)] == pytest.approx(2.34)
+    assert seen["roadmask_mean_confidence_bucket", "0.5"] == 1
+    assert not [key for key in samples(figures) if key[0].startswith(tuple(QUALITY_ALONE))]
+
+
+@pytest.mark.parametrize("confidence", [False, True])
+def test_the_table_of_the_module_names_what_is_exposed_and_nothing_else(confidence):
+    figures = Metrics(lambda: 3, lambda: 4, confidence=confidence)
     rows = [line.split("|") for line in module.__doc__.splitlines() if line.startswith("| roadmask_")]
     written = {row[1].strip().removesuffix("_total"): row[2].strip() for row in rows}
     text = figures.exposition("")[0].decode()
     exposed = {family.name: family.type for family in parse_text(text) if family.name.startswith("roadmask_")}
-    assert exposed == written
+    assert exposed == {name: kind for name, kind in written.items() if confidence or name not in QUALITY_ALONE}
     assert "_created" not in text
 
 
