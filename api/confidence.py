@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from api import parameters
 from api.errors import RequestMalformed
 from api.metrics import GOOD
 from api.model import Model
@@ -46,20 +47,10 @@ def wanted(query: Mapping[str, str], model: Model) -> Wanted:
     asked = query.get("confidence", "0")
     if asked not in ("0", "1"):
         raise RequestMalformed(f"confidence is '{asked}': give 1 for it, or 0")
-    found = Wanted(asked == "1", least_stored(_share(query.get("min_confidence", "0"))))
+    found = Wanted(asked == "1", least_stored(parameters.share(query, "min_confidence", 0.0)))
     if found != Wanted() and not model.has_confidence:
         raise RequestMalformed("this server does without confidence: ROADMASK_CONFIDENCE=1 switches it on")
     return found
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise RequestMalformed(f"min_confidence is '{text}': give a number from 0 to 1")
-    return share
 
 
 def least_stored(share: float) -> int:

@@ -13,9 +13,8 @@ import numpy.typing as npt
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import confidence, deadlines, decoders, encoders, negotiation, uploads
+from api import confidence, deadlines, decoders, encoders, negotiation, parameters, uploads
 from api.confidence import Wanted
-from api.errors import RequestMalformed
 from api.model import Model
 from api.service import Service
 from runtime import codecs, frames, metrics, quality
@@ -99,17 +98,6 @@ class Segmentation:
         return told
 
 
-def _opacity(request: Request) -> float:
-    text = request.query_params.get("opacity", str(DEFAULT_OPACITY))
-    try:
-        opacity = float(text)
-    except ValueError:
-        opacity = -1.0
-    if not 0 <= opacity <= 1:
-        raise RequestMalformed(f"opacity is '{text}': give a number from 0 to 1")
-    return opacity
-
-
 def headers_of(model: Model, timings: Timings) -> dict[str, str]:
     """What every answer that took a model says of it."""
     stages = ", ".join(f"{stage};dur={milliseconds:.3f}" for stage, milliseconds in timings.as_dict().items())
@@ -123,7 +111,7 @@ async def segment(request: Request) -> Response:
     deadline = deadlines.of_request(request.headers, service.settings)
     accept = ",".join(request.headers.getlist("accept"))
     form = negotiation.choose(accept, request.query_params.get("format"))
-    opacity = _opacity(request)
+    opacity = parameters.share(request.query_params, "opacity", DEFAULT_OPACITY)
     media_type = uploads.media_type(request)
     model = await service.models.get(request.query_params.get("model"))
     wanted = confidence.wanted(request.query_params, model)

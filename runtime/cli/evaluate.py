@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from runtime import confusion_picture, corruptions, datasets, evaluate, robustness, robustness_picture
-from runtime.cli import hardware
+from runtime.cli import hardware, labelled
 from runtime.commands import Parser
 from runtime.datasets import Pair
 from runtime.errors import DataInvalid
@@ -28,11 +28,7 @@ EXAMPLE = "accurate --data cityscapes:/data/cityscapes --data camvid:/data/camvi
 def add_arguments(command: Parser) -> None:
     """The command's own."""
     command.add_argument("model", help="a name, a stem or a file")
-    command.add_argument(
-        "--data", action="append", required=True, metavar="KIND:DIR", help="cityscapes:DIR or camvid:DIR"
-    )
-    command.add_argument("--split", default="val", help="default %(default)s")
-    command.add_argument("--limit", type=int, metavar="N", help="at most N frames of each, evenly spread")
+    labelled.add_arguments(command)
     command.add_argument(
         "--picture", type=Path, metavar="FILE.png", help="draw the confusion matrices, or the heat map of --corruptions"
     )
@@ -61,18 +57,13 @@ def add_arguments(command: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Figures of a model on one or more labelled folders."""
-    if arguments.limit is not None and arguments.limit < 1:
-        raise DataInvalid("--limit must be at least 1")
+    labelled.check(arguments)
     if arguments.confidence and arguments.corruptions:
         raise DataInvalid("--confidence is measured on frames as they are: give it without --corruptions")
     check_corruptions(arguments)
     if arguments.picture is not None:
         check_picture(arguments.picture)
-    sources = datasets.named(arguments.data)
-    chosen: dict[str, list[Pair]] = {}
-    for name, source in sources.items():
-        pairs = source.pairs(arguments.split)
-        chosen[name] = datasets.spread(pairs, arguments.limit or len(pairs))
+    sources, chosen = datasets.named(arguments.data), labelled.pairs_of(arguments)
     segmenter = hardware.load(arguments, confidence=arguments.confidence)
     found = {name: _measured(segmenter, arguments, pairs, title=str(sources[name])) for name, pairs in chosen.items()}
     panels = {name: f"{name}, {arguments.split}: {counted(len(pairs))}" for name, pairs in chosen.items()}

@@ -14,7 +14,6 @@ from runtime import (
     bench_inputs,
     bench_table,
     cores,
-    datasets,
     evaluate,
     model_files,
     providers,
@@ -22,6 +21,7 @@ from runtime import (
     tradeoff,
     tradeoff_picture,
 )
+from runtime.cli import labelled
 from runtime.cli.evaluate import check_picture, counted
 from runtime.commands import Parser
 from runtime.errors import DataInvalid
@@ -41,11 +41,7 @@ SCENES = 2
 def add_arguments(command: Parser) -> None:
     """The command's own."""
     command.add_argument("models", nargs="+", metavar="MODEL", help="a name (every precision of it), a stem or a file")
-    command.add_argument(
-        "--data", action="append", required=True, metavar="KIND:DIR", help="cityscapes:DIR or camvid:DIR"
-    )
-    command.add_argument("--split", default="val", help="default %(default)s")
-    command.add_argument("--limit", type=int, metavar="N", help="at most N frames of each, evenly spread")
+    labelled.add_arguments(command)
     command.add_argument(
         "--frames", type=Path, metavar="DIR", help="frames that are timed (default: generated ones of 2048 x 1024)"
     )
@@ -59,9 +55,7 @@ def add_arguments(command: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Time all models in turn, then score each."""
     check(arguments)
-    sources = datasets.named(arguments.data)
-    pairs = {name: source.pairs(arguments.split) for name, source in sources.items()}
-    chosen = {name: datasets.spread(some, arguments.limit or len(some)) for name, some in pairs.items()}
+    chosen = labelled.pairs_of(arguments)
     segmenters = load(arguments)
     shots = bench_inputs.folder_frames(arguments.frames) if arguments.frames else generated()
     points = {stem: Point.of(segmenter) for stem, segmenter in segmenters.items()}
@@ -84,8 +78,7 @@ def check(arguments: argparse.Namespace) -> None:
     Raises:
         RoadmaskError: an argument that can't be.
     """
-    if arguments.limit is not None and arguments.limit < 1:
-        raise DataInvalid("--limit must be at least 1")
+    labelled.check(arguments)
     if not 1 <= arguments.rounds <= MOST_ROUNDS:
         raise DataInvalid(f"--rounds must be 1 to {MOST_ROUNDS}")
     if arguments.picture is not None:
