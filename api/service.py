@@ -48,7 +48,9 @@ class Service:
         """What all streams share, first come, first served: they always have a next frame, and would leave requests no
         place at all."""
         self.metrics = Metrics(
-            lambda: self.scheduler.places_taken, lambda: self.scheduler.places, confidence=settings.confidence
+            lambda: self.scheduler.places_taken,
+            lambda: self.scheduler.places,
+            confidence=settings.confidence or (segmenter is not None and segmenter.has_confidence),
         )
         self.models.on_load = self.metrics.load
         self.room = Room(settings.max_pixels, self.scheduler.places)

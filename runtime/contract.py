@@ -45,7 +45,8 @@ class Contract:
     data: tuple[str, ...] = ()
     """Names of the data sets that it was trained on."""
     accuracy: Mapping[str, Any] = field(default_factory=dict)
-    """What `convert` measured, by data set: `mean_iou`, `iou` by category, `frames`."""
+    """What `convert` measured, by data set: `mean_iou`, `accuracy`, `iou` by category, `frames`, and the `ece` of the
+    confidence where that was calibrated."""
     gmac: float | None = None
     """10^9 multiply-accumulates of the convolutions for a full pixel budget."""
     temperature: float | None = None
@@ -88,7 +89,9 @@ class Contract:
                 temperature=_temperature(stored.get("temperature")),
                 quality={str(name): float(value) for name, value in stored.get("quality", {}).items()},
             )
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            # Servers tell it as JSON, which has neither NaN nor infinity.
+            json.dumps(asdict(contract), allow_nan=False)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
             raise ModelInvalid(f"the contract is malformed: {type(error).__name__} {error}") from error
         if table != [(category.id, category.name, category.color) for category in categories.CATEGORIES]:
             raise ModelInvalid(f"the contract's categories are {table}, not the 8 of Cityscapes")

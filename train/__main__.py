@@ -25,7 +25,7 @@ from runtime.frames import Frame, Mask
 from train.cluster import Cluster, WorkerLost
 from train.loader import Loader
 from train.reports import command
-from train.settings import Settings, changed
+from train.settings import Settings, changed, check, differences
 
 TERMINATED = 143
 """Exit status after SIGTERM, as shells have it: 128 + 15."""
@@ -90,13 +90,12 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         raise DataInvalid(f"there is no model '{settings.model}': lite and unet can be trained")
     if settings.loss not in ("cross_entropy", "dice", "both"):
         raise DataInvalid(f"there is no loss '{settings.loss}': take cross_entropy, dice or both")
-    for name, least in (("epochs", 1), ("batch", 1), ("validation_frames", 1), ("seed", 0), ("degrade", 0)):
+    for name, least in (("epochs", 1), ("batch", 1), ("validation_frames", 1)):
         if not getattr(settings, name) >= least:
             raise DataInvalid(f"--{name.replace('_', '-')} must be at least {least}")
     if arguments.readers is not None and arguments.readers < 1:
         raise DataInvalid("--readers must be at least 1")
-    if not 0 < settings.learning_rate < 1:
-        raise DataInvalid("--learning-rate must lie between 0 and 1")
+    check(settings)
     return settings
 
 
@@ -130,15 +129,18 @@ def _prepare(out: Path, settings: Settings, frames: int, *, resume: bool, chief:
             if not resume:
                 raise DataInvalid(f"{out} holds a run already: give another --out, or --resume to go on with it")
             there = json.loads(stored.read_text())
-            if any(there.get(key) != json.loads(text)[key] for key in ("frames", "settings")):
-                raise DataInvalid(f"{stored} has other settings or frames: --resume goes on with exactly those")
+            before, now = ({"frames": one["frames"], **one["settings"]} for one in (there, json.loads(text)))
+            if differing := ", ".join(differences(before, now)):
+                raise DataInvalid(
+                    f"{stored} has other settings or frames ({differing}): --resume goes on with exactly those"
+                )
         if not chief:
             return
         out.mkdir(parents=True, exist_ok=True)
         part = stored.with_suffix(".part")
         part.write_text(text)
         part.replace(stored)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataInvalid(f"{out} can't be used as a run folder: {error}") from error
 
 

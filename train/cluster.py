@@ -46,8 +46,10 @@ class Cluster:
             return ALONE
         try:
             stated = json.loads(text)
-            counts = {job: len(addresses) for job, addresses in stated.get("cluster", {}).items()}
-            return cls._of(counts, stated.get("task", {}))
+            jobs = stated.get("cluster", {})
+            if any(isinstance(addresses, str) for addresses in jobs.values()):
+                raise TypeError("each job has a list of addresses")
+            return cls._of({job: len(addresses) for job, addresses in jobs.items()}, stated.get("task", {}))
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise DataInvalid(f"TF_CONFIG can't be read ({error!r}): it takes the form {_EXAMPLE}") from error
 

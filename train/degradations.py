@@ -88,7 +88,8 @@ def _veil(frame: Frame, rng: Generator) -> Frame:
     # A threshold turns the clouds into patches, with clear glass between; below 0 nothing is clear.
     field = np.clip((field - rng.uniform(-0.3, 0.6)) * rng.uniform(1, 4), 0, 1)
     opaque = np.float32(rng.uniform(0.2, 0.8)) * field[..., None]
-    colour = np.float32(rng.uniform(110, 255) + rng.uniform(-15, 15, 3))
+    # At most white: beyond 255 a bright pixel would wrap to black.
+    colour = np.float32(np.minimum(rng.uniform(110, 255) + rng.uniform(-15, 15, 3), 255))
     return np.asarray(frame + opaque * (colour - frame), np.uint8)
 
 

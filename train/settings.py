@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from runtime.contract import Contract
 from runtime.errors import DataInvalid
 from runtime.frames import Geometry
+
+REDUCTION = 32
+"""How many times smaller the deepest features of every network are: sides of its input are multiples of it."""
+
+DEGRADATIONS = ("colour", "exposure", "veil", "blur", "sharpen", "noise", "jpeg")
+"""The settings of `Augmentation` that `Settings.degrade` is a factor on."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +50,7 @@ class Augmentation:
 
     def scaled(self, degrade: float) -> Augmentation:
         """The same geometry, with the probability of each degradation times `degrade`, at most 1."""
-        names = ("colour", "exposure", "veil", "blur", "sharpen", "noise", "jpeg")
-        return replace(self, **{name: min(1.0, getattr(self, name) * degrade) for name in names})
+        return replace(self, **{name: min(1.0, getattr(self, name) * degrade) for name in DEGRADATIONS})
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,52 @@ class Settings:
         return asdict(self)
 
 
+def check(settings: Settings) -> None:
+    """Refuse values that no run could use; names of networks, losses and files are not looked at.
+
+    Raises:
+        DataInvalid: one of the settings; the message says which, and what it has to be.
+        ModelInvalid: a geometry that no frame could be fitted to.
+    """
+    how = settings.augmentation
+    low, high = how.scale
+    weights = settings.class_weights
+    rules: dict[str, bool] = {
+        "--degrade must be a number from 0": 0 <= settings.degrade <= sys.float_info.max,
+        "--learning-rate must lie between 0 and 1": 0 < settings.learning_rate < 1,
+        "weight_decay must be at least 0": settings.weight_decay >= 0,
+        "warmup_steps must be at least 0": settings.warmup_steps >= 0,
+        "ema must be at least 0 and below 1": 0 <= settings.ema < 1,
+        "class_weights must be at least 0, and one of them more": min(weights) >= 0 < max(weights),
+        "--seed must be 0 to 4294967295": 0 <= settings.seed < 2**32,
+        f"geometry.stride must be a multiple of {REDUCTION}": _is_side(settings.geometry.stride),
+        f"augmentation.crop must be two multiples of {REDUCTION}": all(map(_is_side, how.crop)),
+        "augmentation.scale must be two numbers above 0, the smaller one first": 0 < low <= high,
+        "augmentation.aspect must be at least 0": how.aspect >= 0,
+    }
+    for name in ("flip", *DEGRADATIONS):
+        rules[f"augmentation.{name} must be 0 to 1"] = 0 <= getattr(how, name) <= 1
+    for said, holds in rules.items():
+        if not holds:
+            raise DataInvalid(said)
+    Contract("fp32", settings.geometry).check_geometry()
+
+
+def _is_side(pixels: int) -> bool:
+    return pixels > 0 and pixels % REDUCTION == 0
+
+
+def differences(stored: Any, asked: Any, name: str = "") -> list[str]:
+    """The names, those inside others after a dot, of what differs between two trees of JSON objects."""
+    if not (isinstance(stored, dict) and isinstance(asked, dict)):
+        return [] if stored == asked else [name]
+    return [
+        found
+        for key in dict.fromkeys([*asked, *stored])
+        for found in differences(stored.get(key), asked.get(key), f"{name}.{key}".lstrip("."))
+    ]
+
+
 T = TypeVar("T")
 
 
@@ -128,8 +181,9 @@ def _as(before: Any, given: Any, name: str) -> Any:
     if isinstance(before, tuple) and isinstance(given, list) and len(given) == len(before):
         return tuple(_as(one, other, name) for one, other in zip(before, given, strict=True))
     if isinstance(before, float) and isinstance(given, int | float) and not isinstance(given, bool):
-        return float(given)
-    if type(before) is type(given) and isinstance(given, int | str) and not isinstance(given, bool):
+        if abs(given) <= sys.float_info.max:  # false for NaN, too
+            return float(given)
+    elif type(before) is type(given) and isinstance(given, int | str) and not isinstance(given, bool):
         return given
     kind = f"{len(before)} values" if isinstance(before, tuple) else type(before).__name__
     raise DataInvalid(f"{name} is {json.dumps(before, default=str)}: {json.dumps(given)} is not of that kind ({kind})")

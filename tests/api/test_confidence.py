@@ -21,6 +21,7 @@ from PIL import Image
 from api.confidence import least_stored
 from runtime import categories, frames
 from runtime.frames import Geometry
+from runtime.segmenter import Segmenter
 
 
 def grey(text: str) -> np.ndarray:
@@ -266,3 +267,13 @@ def test_metrics_count_flags_and_confidence_where_it_is_on(confident, server, fr
     grown = {name.split('"')[1] if '"' in name else "": after[name] - before[name] for name in after}
     assert grown == {"good": 1, "too dark": 1, "too bright": 0, "blurred": 1, "unlike the training data": 1, "": 2}
     assert counted(server) == {}
+
+
+def test_a_model_that_is_given_with_it_is_served_with_it_whatever_the_setting(
+    start, confident_model_folder, encode, frame
+):
+    path = confident_model_folder / "accurate-int8.onnx"
+    given = start(Segmenter.load(path, confidence=True))
+    answer = given.http.post("/segment?confidence=1&format=json", content=encode(frame()))
+    assert answer.status_code == 200
+    assert "roadmask_mean_confidence_count 1.0" in given.http.get("/metrics").text

@@ -213,6 +213,7 @@ class Bright:
     """A model that answers at once."""
 
     contract = Contract(precision="fp32")
+    has_confidence = False
 
     def infer(self, images: np.ndarray) -> np.ndarray:
         return np.argmax(images, axis=3).astype(np.uint8)

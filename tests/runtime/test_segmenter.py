@@ -96,6 +96,10 @@ RECOLOURED = [row | {"color": [1, 2, 3]} for row in json.loads(Contract("fp32").
         ({"stamped": stored(temperature="hot")}, "malformed"),
         ({"stamped": stored(quality=[1])}, "malformed"),
         ({"stamped": stored(quality={"luma_low": "dark"})}, "malformed"),
+        ({"stamped": stored(quality={"luma_low": float("nan")})}, "malformed"),
+        ({"stamped": stored(quality={"luma_low": "nan"})}, "malformed"),
+        ({"stamped": stored(quality={"luma_low": 10**400})}, "malformed"),
+        ({"stamped": stored(accuracy={"camvid": {"mean_iou": float("inf")}})}, "malformed"),
     ],
 )
 def test_a_contract_that_is_missing_unknown_or_contradicted_is_refused(

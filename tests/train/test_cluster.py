@@ -44,6 +44,7 @@ def test_the_first_one_is_the_chief() -> None:
     [
         ("four workers", "can't be read"),
         ("[]", "can't be read"),
+        (json.dumps({"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}), "can't be read"),
         (json.dumps({"cluster": {"worker": TWO}}), "can't be read"),
         (json.dumps({"cluster": {"worker": TWO}, "task": {"type": "worker", "index": "$(INDEX)"}}), "can't be read"),
         (config({"worker": TWO}, index=2), "worker 2, which its cluster does not hold"),

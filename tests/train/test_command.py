@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import DataInvalid
-from train.__main__ import main, parser, settings_of
+from train.__main__ import _prepare, main, parser, settings_of
+from train.settings import Settings
 
 # The training itself is left out: it is the signal's way to the exit status that is looked at.
 STOPPED = """
@@ -49,3 +51,28 @@ def test_any_setting_can_be_set_by_name(streets: Path, tmp_path: Path) -> None:
     assert (made.augmentation.noise, made.geometry.pixel_budget) == (0.5, 131072)
     with pytest.raises(DataInvalid, match="--batch must be at least 1"):
         settings_of(parser().parse_args([*given, "--set", "batch=0"]))
+
+
+@pytest.mark.parametrize("given", [["--set", "augmentation.crop=[0, 0]"], ["--degrade", "inf"]])
+def test_a_setting_that_makes_no_sense_is_one_line(
+    streets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str]
+) -> None:
+    assert main(["--data", f"cityscapes:{streets}", "--out", str(tmp_path / "run"), *given]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert " must be " in line
+
+
+def test_resuming_another_run_says_what_differs(tmp_path: Path) -> None:
+    """As a run of a release that did not have all settings yet."""
+    settings = Settings(data=("cityscapes:a",))
+    _prepare(tmp_path, settings, 8, resume=False, chief=True)
+    (tmp_path / "checkpoint.npz").touch()
+    _prepare(tmp_path, settings, 8, resume=True, chief=True)
+    old = json.loads((tmp_path / "run.json").read_text())
+    del old["settings"]["augmentation"]["veil"]
+    (tmp_path / "run.json").write_text(json.dumps(old | {"frames": 9}))
+    with pytest.raises(DataInvalid, match=r"other settings or frames \(frames, augmentation\.veil\): --resume"):
+        _prepare(tmp_path, settings, 8, resume=True, chief=True)
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(DataInvalid, match="can't be used as a run folder"):
+        _prepare(tmp_path, settings, 8, resume=True, chief=True)

@@ -91,6 +91,12 @@ def test_a_veil_brightens_a_dark_frame_here_more_than_there() -> None:
     assert np.median(spread) > 40
 
 
+def test_a_veil_turns_no_bright_pixel_black() -> None:
+    bright = np.full((96, 144, 3), 250, np.uint8)
+    for seed in range(120):
+        assert degradations.degrade(bright, only("veil"), np.random.default_rng(seed)).min() > 60
+
+
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 90), (17, 3)])
 def test_frames_of_a_few_pixels_pass(height: int, width: int) -> None:
     frame = np.full((height, width, 3), 99, np.uint8)
