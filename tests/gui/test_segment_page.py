@@ -378,6 +378,8 @@ def test_under_a_sub_path(visit: Visit, under_a_path: str):
     page.get_by_role("button", name=WORDS.menu).click()
     page.get_by_role("menuitem", name=WORDS.compare).click()
     page.wait_for_url(under_a_path + "/compare")
+    # Before the proxy goes: the page has just begun to connect.
+    page.close()
 
 
 @pytest.mark.parametrize("width", [390, 1280])
