@@ -23,7 +23,7 @@ from api.errors import MediaTypeUnsupported
 from api.model import Model
 from api.segment import headers_of
 from api.service import Service
-from runtime import categories, codecs, frames, metrics, png, truth
+from runtime import categories, codecs, frames, metrics, png_writer, truth
 from runtime.codecs import Claim, Limits
 from runtime.errors import DataInvalid, FrameTooLarge, FrameUndecodable
 from runtime.frames import Fit, Mask
@@ -104,7 +104,7 @@ class Comparison:
             "confusion": confusion.matrix.tolist(),
             "prediction": encoders.as_base64(codecs.encode_mask(prediction)),
             "truth": encoders.as_base64(codecs.encode_mask(self._truth.mask)),
-            "difference": encoders.as_base64(png.encode_indices(verdict, DIFFERENCE_PALETTE)),
+            "difference": encoders.as_base64(png_writer.encode_indices(verdict, DIFFERENCE_PALETTE)),
             "truth_kind": self._truth.kind,
         }
 

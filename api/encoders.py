@@ -10,12 +10,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from isal import isal_zlib
 
 from api.errors import NotAcceptable
 from runtime import categories, codecs, metrics
 from runtime.frames import Frame, Mask
-from runtime.png_chunks import IHDR, SIGNATURE, write_chunk
 
 JPEG_QUALITY = 90
 """The overlay is looked at, not measured: no artefact is seen, at a third of the size of 100."""
@@ -27,9 +25,6 @@ _COLOUR_MAP = np.zeros((256, 1, 3), np.uint8)
 """OpenCV's colour maps have 256 entries; the order of the channels stays as it is given, RGB."""
 _COLOUR_MAP[: categories.COUNT, 0] = categories.PALETTE
 
-_PNG_GREY, _PNG_UP = 0, 2
-"""A colour type and a row filter (PNG specification, 6.1 and 9.2)."""
-
 
 def encode_npy(pixels: npt.NDArray[np.uint8]) -> bytes:
     """A mask, uint8 H x W, or mask and confidence, uint8 H x W x 2, as `.npy`.
@@ -40,23 +35,6 @@ def encode_npy(pixels: npt.NDArray[np.uint8]) -> bytes:
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(pixels))
     return b"".join((head.getvalue(), pixels.data))
-
-
-def encode_grey(values: npt.NDArray[np.uint8]) -> bytes:
-    """Any values, uint8 H x W, as greyscale PNG.
-
-    Written as `runtime.png` writes masks, rows as differences from the row above, packed by igzip: OpenCV takes five
-    times as long for a confidence of 2048 x 1024, and makes it no smaller.
-    """
-    height, width = values.shape
-    filtered = np.empty((height, width + 1), np.uint8)
-    filtered[:, 0] = _PNG_UP
-    filtered[0, 1:] = values[0]
-    np.subtract(values[1:], values[:-1], out=filtered[1:, 1:])
-    header = IHDR.pack(width, height, 8, _PNG_GREY, 0, 0, 0)
-    packed = isal_zlib.compress(filtered, 1)
-    chunks = (*write_chunk(b"IHDR", header), *write_chunk(b"IDAT", packed), *write_chunk(b"IEND"))
-    return b"".join((SIGNATURE, *chunks))
 
 
 def as_base64(data: bytes) -> str:

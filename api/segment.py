@@ -17,7 +17,7 @@ from api import confidence, deadlines, decoders, encoders, negotiation, paramete
 from api.confidence import Wanted
 from api.model import Model
 from api.service import Service
-from runtime import codecs, frames, metrics, quality
+from runtime import codecs, frames, metrics, png_writer, quality
 from runtime.codecs import Claim, Limits
 from runtime.frames import Fit, Frame, Mask
 from runtime.jobs import Confidences, Images, Masks, Timings
@@ -94,7 +94,7 @@ class Segmentation:
         told = encoders.describe(mask)
         if stored is not None:
             assert self.quality is not None
-            told |= {"confidence": encoders.as_base64(encoders.encode_grey(stored)), **confidence.told(self.quality)}
+            told |= {"confidence": encoders.as_base64(png_writer.encode_grey(stored)), **confidence.told(self.quality)}
         return told
 
 

@@ -27,7 +27,7 @@ import numpy.typing as npt
 import simplejpeg
 from PIL import ExifTags, Image, UnidentifiedImageError, _imaging
 
-from runtime import categories, jpeg_segments, png, png_chunks, tiff
+from runtime import categories, jpeg_segments, png, png_chunks, png_writer, tiff
 from runtime.errors import FrameTooLarge, FrameUndecodable
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
@@ -284,7 +284,7 @@ def encode_mask(mask: npt.NDArray[np.uint8]) -> bytes:
     Returns:
         A PNG of 4 bits a pixel, compressed for speed.
     """
-    return png.encode_indices(mask, categories.PALETTE)
+    return png_writer.encode_indices(mask, categories.PALETTE)
 
 
 def decode_mask(data: bytes) -> npt.NDArray[np.uint8]:

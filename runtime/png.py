@@ -50,8 +50,6 @@ _IGZIP_ERROR: type[Exception] = isal_zlib.error  # type: ignore[assignment]  # i
 _MAX_STORED = 65_535
 """Bytes of one stored deflate block: its length has 16 bits (RFC 1951, 3.2.4)."""
 _ZLIB_HEADER = b"\x78\x01"
-_UP = 2
-"""The row filter that subtracts the row above (PNG specification, 9.2)."""
 
 
 @dataclass
@@ -265,35 +263,3 @@ def _stored_png(header: bytes, *rows: bytes) -> bytes:
     # The last block says that it is the last; an empty one is simplest.
     stream += [struct.pack("<BHH", 1, 0, 0xFFFF), checksum.to_bytes(4, "big")]
     return b"".join([SIGNATURE, *write_chunk(b"IHDR", header), *write_chunk(b"IDAT", *stream), *write_chunk(b"IEND")])
-
-
-def encode_indices(indices: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> bytes:
-    """Palette indices as a PNG of 4 bits a pixel.
-
-    Each row is written as its difference from the row above: most rows of a mask repeat that one, so what is left is
-    nearly all zeros, which igzip packs at gigabytes a second.
-
-    Args:
-        indices: uint8 H x W, values 0..15 and below `len(palette)`.
-        palette: uint8 N x 3, RGB, N at most 16.
-    """
-    height, width = indices.shape
-    if width % 2:
-        indices = np.pad(indices, ((0, 0), (0, 1)))
-    # Two pixels are read as one number, the left one in its low byte; in the file the left one has the high half.
-    pairs = np.ascontiguousarray(indices).view("<u2")
-    packed = ((pairs << 4) | (pairs >> 8)).astype(np.uint8)
-    filtered = np.empty((height, packed.shape[1] + 1), np.uint8)
-    filtered[:, 0] = _UP
-    filtered[0, 1:] = packed[0]
-    np.subtract(packed[1:], packed[:-1], out=filtered[1:, 1:])
-    header = IHDR.pack(width, height, 4, _PALETTE, 0, 0, 0)
-    return b"".join(
-        [
-            SIGNATURE,
-            *write_chunk(b"IHDR", header),
-            *write_chunk(b"PLTE", palette.tobytes()),
-            *write_chunk(b"IDAT", isal_zlib.compress(filtered, 1)),
-            *write_chunk(b"IEND"),
-        ]
-    )

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from runtime import categories, codecs, png, png_chunks
+from runtime import categories, codecs, png, png_chunks, png_writer
 from runtime.errors import FrameUndecodable
 
 RNG = np.random.default_rng(7)
@@ -248,6 +248,6 @@ def test_a_mask_that_is_a_view_is_written_as_it_is_seen() -> None:
 def test_sixteen_colours_fit() -> None:
     palette = RNG.integers(0, 256, (16, 3), np.uint8)
     indices = RNG.integers(0, 16, (9, 9), np.uint8)
-    image = Image.open(io.BytesIO(png.encode_indices(indices, palette)))
+    image = Image.open(io.BytesIO(png_writer.encode_indices(indices, palette)))
     assert (np.asarray(image) == indices).all()
     assert (np.asarray(image.convert("RGB")) == palette[indices]).all()

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from runtime import categories, codecs, datasets, frames, png
+from runtime import categories, codecs, datasets, frames, png_writer
 from runtime.frames import Frame, Mask
 from runtime.metrics import Confusion
 from runtime.segment_analysis import FOUND, LEAST_SHARE, SIZE_EDGES, Analysis, SizeScores
@@ -196,7 +196,9 @@ def _worst(number: int, segment: Callable[[Frame], Mask], row: Worst) -> Html:
         picture(codecs.encode_mask(_small(truth)), "image/png", "truth, painted by category"),
         picture(codecs.encode_mask(_small(mask)), "image/png", "predicted mask, painted by category"),
         picture(
-            png.encode_indices(_small(difference(truth, mask)), DIFFERENCE_PALETTE), "image/png", "right and wrong"
+            png_writer.encode_indices(_small(difference(truth, mask)), DIFFERENCE_PALETTE),
+            "image/png",
+            "right and wrong",
         ),
     )
     title = join(

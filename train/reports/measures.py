@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runtime import categories
 from runtime.errors import DataInvalid
+from train.reports.accuracy import NAMES
 from train.reports.lines import chart
 from train.reports.markup import (
     Cell,
@@ -36,7 +36,6 @@ from train.reports.runs import Run
 ROBUSTNESS_COMMAND = "python -m runtime evaluate MODEL --corruptions --data KIND:DIR --json > RUN/robustness.json"
 SHOWN_SEVERITY = 3
 """Of the heat map by category, and of the summary's mean: the middle of the five, and the one that aims are set for."""
-NAMES = tuple(categories.NAMES[i] for i in categories.SCORED)
 
 
 @dataclass(frozen=True)
