@@ -121,7 +121,7 @@ class Samples:
 
     async def _list(self, folder: Path) -> None:
         found = await run.io_bound(listed, folder)
-        if not found:
+        if not found or self._frames.is_deleted:
             return
         # Closed at first: nothing of it is loaded before somebody asks for it.
         with ui.element("details"):

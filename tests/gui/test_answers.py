@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
@@ -22,12 +23,12 @@ import httpx
 import numpy as np
 import pytest
 from nicegui import Client as PageClient
-from nicegui import ElementFilter, ui
+from nicegui import ElementFilter, background_tasks, ui
 from nicegui.testing import User, user_simulation
 from nicegui.testing.user_interaction import UserInteraction
 from PIL import Image
 
-from gui import asking, compare_page, handover, live_page, models_page, operations_page, segment_page
+from gui import asking, compare_page, handover, live_page, models_page, operations_page, samples, segment_page
 from gui.client import MAX_BYTES, REASONS, TIMEOUT_S, Client
 from gui.live_page import LiveView
 from gui.palettes import CATEGORIES, CITYSCAPES
@@ -535,6 +536,30 @@ def test_nothing_of_a_closed_page_is_kept(visit: Callable[..., None]):
         assert page.user.client is not None
         page.user.client.delete()
         await page.until(lambda: gc.collect() >= 0 and not kept)
+
+    visit(Api(), look)
+
+
+def test_a_folder_that_is_listed_after_the_page_was_closed_adds_nothing_to_it(
+    visit: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+):
+    may_end, listed = threading.Event(), samples.listed
+
+    def slow(folder: Path) -> list[Path]:
+        may_end.wait(20)
+        return listed(folder)
+
+    monkeypatch.setattr(samples, "listed", slow)
+
+    async def look(page: Visitor) -> None:
+        client = page.user.client
+        assert client is not None
+        client.delete()
+        ours = {task for task in background_tasks.running_tasks if task.get_name() == "unnamed task"}
+        assert ours
+        may_end.set()
+        await asyncio.wait(ours)
+        assert not client.elements
 
     visit(Api(), look)
 
