@@ -6,11 +6,13 @@ import os
 import re
 import shutil
 import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import quote
@@ -191,6 +193,40 @@ def visit(contexts: Contexts, site: str) -> Iterator[Callable[..., Page]]:
 
         yield open_page
     assert said == []
+
+
+@pytest.fixture
+def under_a_path(site: str) -> Iterator[str]:
+    """The page behind a proxy that gives it the sub-path /some/where, as reverse proxies do."""
+    page = httpx.URL(site)
+
+    class Proxy(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            asked = self.rfile.readline().replace(b" /some/where", b" ", 1)
+            # One request a connection, so that the bytes after its head need no look; an upgrade keeps its own.
+            head = b"X-Forwarded-Prefix: /some/where\r\n"
+            while (line := self.rfile.readline()) not in (b"\r\n", b""):
+                head += b"" if line.lower().startswith(b"connection: keep-alive") else line
+            closes = b"" if b"upgrade: websocket" in head.lower() else b"Connection: close\r\n"
+            with socket.create_connection((page.host, page.port or 80)) as onward:
+                onward.sendall(asked + head + closes + b"\r\n")
+                back = threading.Thread(target=self.copy_back, args=(onward,))
+                back.start()
+                with suppress(OSError):
+                    while data := self.rfile.read1(65536):
+                        onward.sendall(data)
+                    onward.shutdown(socket.SHUT_WR)
+                back.join()
+
+        def copy_back(self, onward: socket.socket) -> None:
+            with suppress(OSError):  # the browser went on to another page
+                shutil.copyfileobj(onward.makefile("rb", 0), self.wfile)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Proxy) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/some/where"
+        server.shutdown()
 
 
 @pytest.fixture

@@ -6,12 +6,7 @@ import base64
 import io
 import json
 import re
-import shutil
-import socket
-import socketserver
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from gui.client import MAX_BYTES
 from gui.palettes import DISTINCT
@@ -30,60 +25,9 @@ from gui.texts.uploads import ENGLISH as UPLOADS
 from gui.texts.uploads import FRENCH as UPLOADS_FRENCH
 from gui.texts.viewer import ENGLISH as VIEWER
 from runtime.categories import CATEGORIES
+from tests.gui.visit import PIXEL, alert, asked, bytes_of, canvas_pixel, drawn, encode, give, stripes
 
 Visit = Callable[..., Page]
-
-
-def encode(pixels: np.ndarray, kind: str = "PNG") -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind)
-    return buffer.getvalue()
-
-
-def stripes(*widths: int) -> bytes:
-    """A PNG of a red, a green and a blue stripe: categories 1, 2 and 3 of the toy model."""
-    pixels = np.zeros((64, sum(widths), 3), np.uint8)
-    for channel, (start, width) in enumerate(zip(np.cumsum([0, *widths]), widths, strict=False)):
-        pixels[:, start : start + width, channel] = 255
-    return encode(pixels)
-
-
-def give(page: Page, data: bytes, name: str = "frame.png") -> None:
-    """By the file dialog."""
-    page.set_input_files("input[type=file]", {"name": name, "mimeType": "image/png", "buffer": data})
-
-
-def drawn(page: Page) -> None:
-    page.wait_for_selector('.rm-viewer[data-drawn*="/pictures/"]')
-
-
-def alert(page: Page) -> Locator:
-    """The messages that are there."""
-    return page.locator(".rm-notice")
-
-
-# By way of a copy: a canvas that is shown is not meant to be read often, and Chromium would say so.
-PIXEL = """at => {
-  const shown = document.querySelector(".rm-viewer canvas");
-  const copy = new OffscreenCanvas(shown.width, shown.height).getContext("2d", { willReadFrequently: true });
-  copy.drawImage(shown, 0, 0);
-  return [...copy.getImageData(...at, 1, 1).data];
-}"""
-
-
-def canvas_pixel(page: Page, x: int, y: int) -> tuple[int, ...]:
-    return tuple(page.evaluate(PIXEL, [x, y]))
-
-
-def asked(api: str, data: bytes, **query: str) -> httpx.Response:
-    """The API's own answer."""
-    return httpx.post(f"{api}/segment", params=query, content=data, headers={"Content-Type": "image/png"})
-
-
-def bytes_of(page: Page, link: str) -> bytes:
-    with page.expect_download() as told:
-        page.get_by_text(link, exact=True).click()
-    return Path(told.value.path()).read_bytes()
 
 
 def test_shares_timings_and_model_are_told_largest_share_first(visit: Visit, api: str):
@@ -318,40 +262,6 @@ def test_in_french(visit: Visit):
     expect(page.get_by_text(FRENCH.overlay_hint)).to_be_visible()
     page.set_input_files("input[type=file]", {"name": "a.png", "mimeType": "image/png", "buffer": b"text"})
     expect(alert(page)).to_have_text(UPLOADS_FRENCH.no_image.format(name="a.png"))
-
-
-@pytest.fixture
-def under_a_path(site: str) -> Iterator[str]:
-    """The page behind a proxy that gives it the sub-path /some/where, as reverse proxies do."""
-    page = httpx.URL(site)
-
-    class Proxy(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            asked = self.rfile.readline().replace(b" /some/where", b" ", 1)
-            # One request a connection, so that the bytes after its head need no look; an upgrade keeps its own.
-            head = b"X-Forwarded-Prefix: /some/where\r\n"
-            while (line := self.rfile.readline()) not in (b"\r\n", b""):
-                head += b"" if line.lower().startswith(b"connection: keep-alive") else line
-            closes = b"" if b"upgrade: websocket" in head.lower() else b"Connection: close\r\n"
-            with socket.create_connection((page.host, page.port or 80)) as onward:
-                onward.sendall(asked + head + closes + b"\r\n")
-                back = threading.Thread(target=self.copy_back, args=(onward,))
-                back.start()
-                with suppress(OSError):
-                    while data := self.rfile.read1(65536):
-                        onward.sendall(data)
-                    onward.shutdown(socket.SHUT_WR)
-                back.join()
-
-        def copy_back(self, onward: socket.socket) -> None:
-            with suppress(OSError):  # the browser went on to another page
-                shutil.copyfileobj(onward.makefile("rb", 0), self.wfile)
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Proxy) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/some/where"
-        server.shutdown()
 
 
 def test_under_a_sub_path(visit: Visit, under_a_path: str):
