@@ -56,6 +56,18 @@ def test_the_best_epoch_is_not_the_last(tmp_path):
     assert run.data_sets() == ["x"]
 
 
+def test_speed_and_stall_are_means_over_the_time_of_the_epochs_that_know_them(tmp_path):
+    folder = write_run(tmp_path / "run")
+    known = [{"seconds": 10, "frames_per_s": 8.0, "stall": 0.5}, {"seconds": 30, "frames_per_s": 4.0, "stall": 0.1}]
+    rows = [{"epoch": 1, "loss": 1.0, "seconds": 99}, *({"epoch": 2, "loss": 1.0} | row for row in known)]
+    (folder / "metrics.json").write_text(json.dumps(rows))
+    (run,) = runs.read([folder])
+    assert run.over_time("frames_per_s") == pytest.approx((10 * 8 + 30 * 4) / 40)
+    assert run.over_time("stall") == pytest.approx((10 * 0.5 + 30 * 0.1) / 40)
+    (folder / "metrics.json").write_text(json.dumps(rows[:1]))
+    assert runs.read([folder])[0].over_time("stall") is None
+
+
 @pytest.mark.parametrize(
     ("span", "wanted"),
     [

@@ -8,7 +8,7 @@ from typing import Any
 
 from runtime import categories
 from train.reports.lines import chart
-from train.reports.markup import Html, figure, many, paragraph, section, share, side, table
+from train.reports.markup import Html, figure, many, paragraph, percent, section, share, side, table
 from train.reports.runs import Run, differing
 
 
@@ -87,6 +87,8 @@ def comparison(runs: Sequence[Run], gmac: Mapping[str, float | None]) -> Html:
         ["epochs done", *(f"{len(run.epochs)} of {run.settings.get('epochs', '?')}" for run in runs)],
         ["hours of training", *(f"{run.seconds('seconds') / 3600:.2f}" for run in runs)],
         ["hours of processor time", *(f"{run.seconds('cpu_seconds') / 3600:.2f}" for run in runs)],
+        ["training frames a second", *(share(run.over_time("frames_per_s"), 1) for run in runs)],
+        ["time spent waiting for frames", *(percent(run.over_time("stall")) for run in runs)],
         ["training frames an epoch", *(f"{run.frames:,}" if run.frames else share(None) for run in runs)],
         ["parameters", *(f"{run.parameters:,}" if run.parameters else share(None) for run in runs)],
         ["GMAC", *(share(gmac.get(run.name), 2) for run in runs)],

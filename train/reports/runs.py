@@ -56,6 +56,12 @@ class Run:
         """The sum of `seconds` or `cpu_seconds` of all epochs."""
         return sum(float(epoch.get(key, 0)) for epoch in self.epochs)
 
+    def over_time(self, key: str) -> float | None:
+        """The mean of `frames_per_s` or `stall` over the time of the epochs that know it; None where none does."""
+        known = [row for row in self.epochs if row.get(key) is not None and row.get("seconds")]
+        total = sum(float(row["seconds"]) for row in known)
+        return sum(float(row[key]) * float(row["seconds"]) for row in known) / total if known else None
+
 
 def read(folders: Sequence[Path]) -> list[Run]:
     """The runs, in the order in which they are named, each once.
