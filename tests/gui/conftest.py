@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import socket
@@ -10,7 +9,6 @@ import socketserver
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -24,22 +22,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from gui.client import Client
 from gui.settings import Settings
+from tests.gui.servers import inherited, ready
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-def ready(url: str, process: subprocess.Popen[str]) -> None:
-    """Wait until a server answers."""
-    give_up = time.monotonic() + 60
-    while True:
-        try:
-            if httpx.get(url).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        assert process.poll() is None, "it ended by itself"
-        assert time.monotonic() < give_up, "it did not come up"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")
@@ -48,13 +33,9 @@ def launch() -> Iterator[Callable[..., str]]:
     with ExitStack() as stack:
 
         def start(module: str, *arguments: str, **variables: str) -> str:
-            # NiceGUI behaves otherwise where it finds itself under pytest.
-            inherited = {
-                name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "NICEGUI"))
-            }
             command = [sys.executable, "-m", module, "--port", "0", *arguments]
             process = stack.enter_context(
-                subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=inherited | variables)
+                subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=inherited() | variables)
             )
             stack.callback(process.terminate)
             assert process.stdout is not None

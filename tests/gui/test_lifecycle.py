@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 from websockets.sync.client import connect
 
 from gui import health
+from tests.gui.servers import inherited, ready
 
 
 def test_probes_are_answered_while_the_api_is_away(launch):
@@ -25,20 +25,14 @@ def test_probes_are_answered_while_the_api_is_away(launch):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_ends_it_in_time_though_a_page_is_open(number, status):
-    # NiceGUI behaves otherwise where it finds itself under pytest.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     command = [sys.executable, "-m", "gui", "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=inherited)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=inherited())
     try:
         found = re.search(r"http://([\w.]+:\d+)", process.stdout.readline())
-        while True:
-            try:
-                httpx.get(found[0] + health.PATHS[0])
-                break
-            except httpx.TransportError:
-                assert process.poll() is None
-        with connect(f"ws://{found[1]}/_nicegui_ws/socket.io/?EIO=4&transport=websocket") as page:
-            assert page.recv().startswith("0")  # Engine.IO's greeting
+        ready(found[0] + health.PATHS[0], process)
+        address = f"ws://{found[1]}/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+        with connect(address, open_timeout=60) as page:
+            assert page.recv(60).startswith("0")  # Engine.IO's greeting
             process.send_signal(number)
             assert process.wait(15) == status
             assert process.stderr.read() == ""

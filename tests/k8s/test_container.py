@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import io
+import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,7 @@ import httpx
 import numpy as np
 import pytest
 from local_pod.clients import Clients
-from local_pod.container import Container
+from local_pod.container import OPEN_FILES, Container
 from local_pod.kubelet import Kubelet
 from local_pod.machine import Machine, machine
 from manifest_checks.manifests import pods
@@ -116,13 +118,37 @@ def test_it_runs_as_the_rendered_user(rendered: Rendered, tmp_path: Path, here: 
         pytest.skip(f"no process of user {USER} can be started here: that takes root and setpriv (package util-linux)")
     with Container(rendered("overlays/cpu"), component, tmp_path, here) as container:
         context = container.pod.spec["securityContext"]
-        wait_for(lambda: container.user == context["runAsUser"])
+        wait_for(lambda: container.runs_its_command)
         status = Path(f"/proc/{container.process.pid}/status").read_text()
         told = {line.split(":")[0]: line.split(":")[1].split() for line in status.splitlines()}
+        assert told["Uid"] == [str(context["runAsUser"])] * 4
         assert told["Gid"] == [str(context["runAsGroup"])] * 4
         assert told["NoNewPrivs"] == ["1"]
         # What may be left is to read: bit 2.
         assert int(told["CapEff"][0], 16) in (0, 1 << 2)
+
+
+def test_its_limit_of_open_files_holds_from_its_first_moment(rendered: Rendered, tmp_path: Path) -> None:
+    tells = Machine(becomes=["sh", "-c", "ulimit -Sn; ulimit -Hn"], shows_limits=False)
+    with Container(rendered("overlays/cpu"), "api", tmp_path, tells) as container:
+        assert container.wait(START_S)[0] == 0, container.log
+    assert (tmp_path / "api.stdout").read_text().split() == [str(OPEN_FILES)] * 2
+
+
+def test_nothing_is_left_of_a_container_that_can_not_be_entered(
+    rendered: Rendered, tmp_path: Path, here: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = Container(rendered("overlays/cpu"), "api", tmp_path, here)
+
+    def refuse(pid: int, cores: list[int]) -> None:
+        if hasattr(container, "process"):
+            raise PermissionError(pid, cores)
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    with pytest.raises(PermissionError), container:
+        pytest.fail("it was entered")
+    assert container.process.returncode == -signal.SIGKILL
+    assert not container.root.parent.exists()
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

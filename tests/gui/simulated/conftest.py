@@ -20,9 +20,13 @@ from gui.shell import Site
 from tests.gui.simulated.visitor import ADDRESS, Api, Simulation, Visit, Visitor
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def simulation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulation]:
-    """One for all tests: to begin and to end it takes seconds."""
+    """One for a file's tests.
+
+    Not of the scope "package": in a folder without `__init__.py` that is the session's, and until its end every server
+    that another file starts would take itself for a simulation.
+    """
     frames = tmp_path_factory.mktemp("frames")
     (frames / "huge.png").touch()
     (frames / "gone.png").touch()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -11,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
@@ -24,11 +24,26 @@ from manifest_checks.quantities import parse
 OPEN_FILES = 1024
 """What some runtimes give a container; others give a million."""
 
+WITH_OPEN_FILES = ["sh", "-c", f'ulimit -n {OPEN_FILES} && exec "$@"', "sh"]
+"""Before a command: it begins with that limit. Set from outside it would come late, and once the process is another
+user's not at all."""
+
 
 def free_port() -> int:
     """One that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
+
+
+@contextmanager
+def _affinity(cores: int) -> Iterator[None]:
+    """So many cores for the processes that this thread starts meanwhile: a child inherits the affinity."""
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(ours)[:cores])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, ours)
 
 
 class Container:
@@ -113,13 +128,15 @@ class Container:
 
     def __enter__(self) -> Container:
         folder = image_of(self.spec).folder
-        # A child inherits the affinity of the thread that forks it: as many cores as its limit.
-        ours = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, sorted(ours)[: max(1, round(self.limit("cpu")))])
-        try:
-            with self._log("stdout").open("wb") as out, self._log("stderr").open("wb") as errors:
+        with ExitStack() as at_end:
+            at_end.callback(shutil.rmtree, self._mounts)
+            with (
+                self._log("stdout").open("wb") as out,
+                self._log("stderr").open("wb") as errors,
+                _affinity(max(1, round(self.limit("cpu")))),
+            ):
                 self.process = subprocess.Popen(
-                    [*self._machine.before(self._cgroup()), *self.command],
+                    [*WITH_OPEN_FILES, *self._machine.before(self._cgroup()), *self.command],
                     cwd=self.place(folder) if folder != "/" else self.root,
                     env=self._environment,
                     stdin=subprocess.DEVNULL,
@@ -127,15 +144,14 @@ class Container:
                     stderr=errors,
                     umask=0o022,
                 )
-        finally:
-            os.sched_setaffinity(0, ours)
-        resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
+                at_end.callback(self.process.wait)
+                at_end.callback(self.process.kill)
+            # Whatever failed before this line has ended the process by now.
+            self._at_end = at_end.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.process.kill()
-        self.process.wait()
-        shutil.rmtree(self._mounts)
+        self._at_end.close()
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{self.pod.component}.{name}"
@@ -146,9 +162,10 @@ class Container:
         return self._log("stderr").read_text(errors="replace")
 
     @property
-    def user(self) -> int:
-        """That it really runs as."""
-        return Path(f"/proc/{self.process.pid}").stat().st_uid
+    def runs_its_command(self) -> bool:
+        """Whether what stands before the command is over: from then on it has the user and the rights that it keeps."""
+        told = Path(f"/proc/{self.process.pid}/cmdline").read_bytes()
+        return told == b"".join(os.fsencode(word) + b"\0" for word in self.command)
 
     @property
     def most_memory(self) -> int:
