@@ -146,6 +146,15 @@ def test_the_worst_frames_are_there_with_truth_mask_and_difference(make_run, rep
         np.testing.assert_array_equal(shown_difference, difference(truth, segment(frame)))
 
 
+def test_a_page_without_pictures_names_the_worst_frames_and_holds_nothing_of_a_data_set(make_run, report, streets):
+    page, _ = report(make_run(), "--no-pictures")
+    worst = {pair.key for pair in Source("cityscapes", streets).pairs("val")}
+    named = re.findall(r"\d+\. mean IoU [\d.]+.*?cityscapes (\S+)", page.text, re.DOTALL)
+    assert set(named) == worst
+    assert not [attrs for attrs in page.all("img") if attrs["alt"].startswith(("frame", "truth", "predicted", "right"))]
+    assert "must not be committed" not in page.text
+
+
 def test_a_difference_tells_right_wrong_and_not_scored():
     truth, mask = np.array([[0, 1, 2]], np.uint8), np.array([[1, 1, 1]], np.uint8)
     assert difference(truth, mask).tolist() == [[0, 1, 2]]

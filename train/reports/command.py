@@ -42,6 +42,11 @@ def parser() -> Parser:
         "--model", metavar="FILE.onnx", help="a file, stem or name instead of RUN/model.keras: needs no TensorFlow"
     )
     command.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="default %(default)s")
+    command.add_argument(
+        "--no-pictures",
+        action="store_true",
+        help="name the worst frames instead of showing them: figures may be passed on where photos may not",
+    )
     command.add_argument("--frames", type=int, metavar="N", help="score at most N of each data set, evenly spread")
     return command
 
@@ -62,11 +67,12 @@ def run(arguments: argparse.Namespace, command: str) -> None:
     splits = {key: analysis.statistics(key, source) for key, source in sources.items()}
     scored = [analysis.score(key, segment, source, arguments.frames) for key, source in sources.items()]
     known = {one.name: _gmac(one) for one in found}
-    worst = analysis.worst(scored, WORST)
-    text = page.render(Report(name, found, splits, scored, worst, segment, known, command))
+    worst, pictures = analysis.worst(scored, WORST), not arguments.no_pictures
+    text = page.render(Report(name, found, splits, scored, worst, segment, known, command, pictures))
     write(arguments.output, text.encode())
     frames = sum(len(row.pairs) for row in scored)
-    print(f"wrote {arguments.output}: {len(text) / 1e6:.1f} MB, {name} on {frames} frames (it embeds photos: keep it)")
+    warning = " (it embeds photos: keep it)" if pictures else ""
+    print(f"wrote {arguments.output}: {len(text) / 1e6:.1f} MB, {name} on {frames} frames{warning}")
 
 
 def _sources(data: Sequence[str] | None, first: Run) -> dict[str, Source]:

@@ -162,25 +162,32 @@ def difference(truth: Mask, prediction: Mask) -> npt.NDArray[np.uint8]:
     return verdict
 
 
-def worst_frames(segment: Callable[[Frame], Mask], rows: Sequence[Worst]) -> Html:
-    """The frames themselves, with truth, mask and difference; each is read and segmented anew."""
-    shown = [_worst(number, segment, row) for number, row in enumerate(rows, 1)]
+def worst_frames(segment: Callable[[Frame], Mask], rows: Sequence[Worst], *, pictures: bool = True) -> Html:
+    """The frames themselves, with truth, mask and difference; each is read and segmented anew.
+
+    Without pictures: their names and what went wrong.
+    """
+    shown = [_worst(number, segment, row, pictures=pictures) for number, row in enumerate(rows, 1)]
+    in_order = (
+        "In order: the frame, the truth, the mask, and what is right (green), wrong (orange), and not scored because "
+        "the truth is void (black). "
+    )
+    legend = paragraph(join(*(Html(f"<span>{swatch(name)}</span>") for name in categories.NAMES)), "legend")
     return section(
         "worst",
         f"The worst {many(len(rows), 'frame')}",
         paragraph(
             "By the frame's own mean IoU, over the categories with at least "
-            f"{100 * LEAST_SHARE:g} % of its scored pixels. In order: the frame, the truth, the mask, and what is "
-            "right (green), wrong (orange), and not scored because the truth is void (black). A frame can be here "
+            f"{100 * LEAST_SHARE:g} % of its scored pixels. {in_order if pictures else ''}A frame can be here "
             "because its truth is wrong: look before concluding.",
             "soft",
         ),
-        paragraph(join(*(Html(f"<span>{swatch(name)}</span>") for name in categories.NAMES)), "legend"),
+        legend if pictures else "",
         *shown,
     )
 
 
-def _worst(number: int, segment: Callable[[Frame], Mask], row: Worst) -> Html:
+def _worst(number: int, segment: Callable[[Frame], Mask], row: Worst, *, pictures: bool) -> Html:
     frame, truth = datasets.read(row.pair, scored_only=True)
     mask = segment(frame)
     confusion = Confusion()
@@ -191,6 +198,12 @@ def _worst(number: int, segment: Callable[[Frame], Mask], row: Worst) -> Html:
     counted = {name: iou[name] for i, n in there.items() if n >= least and iou[name := categories.NAMES[i]] is not None}
     weakest = sorted(counted, key=lambda name: counted[name] or 0)[:3]
     worst_of = ", ".join(f"{name} {share(counted[name], 2)}" for name in weakest)
+    title = join(
+        Html(f"<b>{number}. mean IoU {row.mean_iou:.3f}</b>,"),
+        f"{percent(confusion.accuracy())} of the pixels right; lowest {worst_of}; {row.data_set} {row.pair.key}",
+    )
+    if not pictures:
+        return paragraph(title)
     views = (
         picture(_photo(frame), "image/jpeg", f"frame {row.pair.key}"),
         picture(codecs.encode_mask(_small(truth)), "image/png", "truth, painted by category"),
@@ -200,10 +213,6 @@ def _worst(number: int, segment: Callable[[Frame], Mask], row: Worst) -> Html:
             "image/png",
             "right and wrong",
         ),
-    )
-    title = join(
-        Html(f"<b>{number}. mean IoU {row.mean_iou:.3f}</b>,"),
-        f"{percent(confusion.accuracy())} of the pixels right; lowest {worst_of}; {row.data_set} {row.pair.key}",
     )
     return Html(f'<div class="frame"><h3>{title}</h3><div class="views">{"".join(views)}</div></div>')
 

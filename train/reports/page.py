@@ -45,6 +45,8 @@ class Report:
     """By run's name."""
     command: str
     """That makes this page again."""
+    pictures: bool = True
+    """Whether the worst frames are shown, or just named: a page of figures alone may be passed on."""
 
 
 def render(report: Report) -> str:
@@ -58,7 +60,7 @@ def render(report: Report) -> str:
             "committed, published or passed on, as the data sets' licences forbid that.",
             "notice",
         )
-        if report.worst
+        if report.worst and report.pictures
         else "",
         paragraph(
             f"Measured on {many(frames, 'validation frame')} of {', '.join(row.name for row in report.scored)}; runs: "
@@ -79,7 +81,7 @@ def render(report: Report) -> str:
         measures.robustness(first),
         measures.calibration(first),
         history.comparison(report.runs, report.gmac),
-        details.worst_frames(report.segment, report.worst),
+        details.worst_frames(report.segment, report.worst, pictures=report.pictures),
     )
     links = "".join(f'<li><a href="#{anchor}">{name}</a></li>' for anchor, name in CONTENTS.items())
     return (
