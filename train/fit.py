@@ -18,7 +18,7 @@ from runtime import evaluate
 from runtime.datasets import Pair
 from runtime.errors import DataInvalid
 from runtime.frames import Frame, Mask
-from train import replicas
+from train import replicas, shipped
 from train.cluster import ALONE, Cluster
 from train.loader import Batch, Loader
 from train.settings import Settings
@@ -201,7 +201,7 @@ def train(
         WorkerLost: another worker ended, within about ten seconds of it.
     """
     with replicas.lost_is_told(cluster):
-        trainer = Trainer(settings, loader.steps * settings.epochs, cluster)
+        trainer = Trainer(settings, loader.steps * settings.epochs, cluster, sample=lambda: loader.some(shipped.FRAMES))
         epochs: list[Epoch] = []
         done = 0
         if resume and (out / "checkpoint.npz").exists():

@@ -6,7 +6,6 @@ against 0.72 s a step of `lite`, batch 8, two cores). The saved model keeps Kera
 
 from __future__ import annotations
 
-import keras
 import tensorflow as tf
 from keras.layers import BatchNormalization
 
@@ -55,15 +54,3 @@ class FusedBatchNormalization(BatchNormalization):  # type: ignore[misc]  # kera
         outputs = tf.nn.batch_normalization(inputs, mean, variance, self.beta, self.gamma, self.epsilon)
         samples = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]) * replicas.count(), variance.dtype)
         return outputs, mean, variance * samples / (samples - 1)
-
-
-def with_fused_norm(model: keras.Model) -> keras.Model:
-    """The same network and weights with the fused layer; `get_weights` of both have the same order."""
-
-    def fuse(layer: keras.layers.Layer) -> keras.layers.Layer:
-        kind = FusedBatchNormalization if type(layer) is BatchNormalization else type(layer)
-        return kind.from_config(layer.get_config())
-
-    fused = keras.models.clone_model(model, clone_function=fuse)
-    fused.set_weights(model.get_weights())
-    return fused

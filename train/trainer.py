@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ import tensorflow as tf
 from runtime import frames
 from runtime.errors import DataInvalid
 from runtime.frames import Frame, Mask
-from train import replicas
+from train import replicas, shipped
 from train.cluster import ALONE, Cluster
 from train.losses import LOSSES
 from train.models import MODELS
-from train.norm import with_fused_norm
 from train.settings import Settings
+from train.twin import quick
 
 
 def learning_rate(settings: Settings, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -33,12 +34,15 @@ def learning_rate(settings: Settings, steps: int) -> keras.optimizers.schedules.
     )
 
 
-def _take_weights(model: keras.Model, path: Path) -> None:
+def _take_weights(model: keras.Model, path: Path, sample: Callable[[], Sequence[Frame]]) -> None:
     """Layer by layer, by name: what another network of the family lacks stays as it is made.
 
     Raises:
-        DataInvalid: no Keras file, a layer of another shape, or hardly a layer in common.
+        DataInvalid: no Keras file and no converted one, a layer of another shape, or hardly a layer in common.
     """
+    if path.suffix == ".onnx":
+        shipped.take(model, path, sample())
+        return
     try:
         there = {layer.name: layer for layer in keras.models.load_model(path, compile=False).layers}
         wanted = [layer for layer in model.layers if layer.weights]
@@ -64,12 +68,14 @@ class Trainer:
         total_steps: int,
         cluster: Cluster = ALONE,
         strategy: tf.distribute.Strategy | None = None,
+        sample: Callable[[], Sequence[Frame]] = list,
     ) -> None:
         """Args:
             settings: the run.
             total_steps: of the learning rate's schedule.
             cluster: this process' place in it; with several workers, TF_CONFIG must say the same.
             strategy: None takes the one that fits workers and GPUs.
+            sample: some training frames, uint8 h x w x 3, for a run that starts from a converted file.
 
         Raises:
             DataInvalid: `init` is of another network, or the batch can't be shared evenly.
@@ -85,10 +91,10 @@ class Trainer:
         self.saved = MODELS[settings.model]()
         """Holds the moving average whenever it is validated or saved: built-in layers only."""
         if settings.init is not None:
-            _take_weights(self.saved, Path(settings.init))
+            _take_weights(self.saved, Path(settings.init), sample)
         self.schedule = learning_rate(settings, total_steps)
         with self.strategy.scope():
-            self.model = with_fused_norm(self.saved)
+            self.model = quick(self.saved)
             self.optimizer = keras.optimizers.AdamW(self.schedule, weight_decay=settings.weight_decay)
             self.optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
             self.optimizer.build(self.model.trainable_variables)

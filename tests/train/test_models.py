@@ -11,11 +11,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from runtime.errors import DataInvalid
 from train import pretrained
+from train.depthwise import QuickDepthwiseConv2D
 from train.models import MODELS
-from train.norm import FusedBatchNormalization, with_fused_norm
+from train.norm import FusedBatchNormalization
+from train.twin import quick
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
@@ -47,13 +50,33 @@ def test_the_fused_norm_trains_and_infers_as_keras_own_does() -> None:
     plain = keras.Model(inputs, keras.layers.BatchNormalization(epsilon=1e-3, momentum=0.9)(inputs))
     rng = np.random.default_rng(0)
     plain.set_weights([rng.uniform(0.5, 2, 5).astype(np.float32) for _ in range(4)])
-    fused = with_fused_norm(plain)
+    fused = quick(plain)
     assert isinstance(fused.layers[1], FusedBatchNormalization)
     x = rng.normal(size=(4, 16, 16, 5)).astype(np.float32)
     for training in (True, False):
         np.testing.assert_allclose(fused(x, training=training), plain(x, training=training), atol=1e-3)
         for ours, theirs in zip(fused.get_weights(), plain.get_weights(), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=2e-3)
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(5, 1), (5, 2), (3, 1), (9, 1)])
+def test_the_quick_depthwise_convolution_has_keras_own_outputs_and_gradients(kernel: int, stride: int) -> None:
+    inputs = keras.Input((None, None, 4))
+    convolve = keras.layers.DepthwiseConv2D(kernel, stride, padding="same", use_bias=False)
+    plain = keras.Model(inputs, convolve(inputs))
+    twin = quick(plain)
+    assert isinstance(twin.layers[1], QuickDepthwiseConv2D)
+    rng = np.random.default_rng(0)
+    x = tf.constant(rng.normal(size=(3, 14, 9, 4)).astype(np.float32))
+    found = []
+    for model in (plain, twin):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = model(x)
+            total = tf.reduce_sum(tf.sin(outputs))
+        found.append([outputs, *tape.gradient(total, [x, *model.trainable_variables])])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
 class FloatStorage:
