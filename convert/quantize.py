@@ -14,7 +14,7 @@ import numpy.typing as npt
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-from runtime import contract, frames
+from runtime import categories, contract, frames
 from runtime.frames import Frame, Geometry
 
 OPERATORS = ("Conv", "Add", "Resize", "Clip", "Relu")
@@ -42,7 +42,7 @@ class _Frames(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime carri
 def to_int8(model: onnx.ModelProto, some: Sequence[Frame], geometry: Geometry, scratch: Path) -> onnx.ModelProto:
     """The network with its OPERATORS in int8.
 
-    The classifier and what follows stay float32: their cost is small, and the argmax would see logits tied by rounding.
+    What makes logits and what follows stay float32: it costs little, and the argmax would see logits tied by rounding.
 
     Args:
         model: float32, as `graph.fold` leaves it.
@@ -52,7 +52,6 @@ def to_int8(model: onnx.ModelProto, some: Sequence[Frame], geometry: Geometry, s
     """
     source, target = scratch / "float.onnx", scratch / "int8.onnx"
     onnx.save(model, source)
-    logits = [node.name for node in model.graph.node if node.op_type == "Conv"][-1]
     quantize_static(
         str(source),
         str(target),
@@ -63,13 +62,19 @@ def to_int8(model: onnx.ModelProto, some: Sequence[Frame], geometry: Geometry, s
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         calibrate_method=CalibrationMethod.MinMax,
-        nodes_to_exclude=[logits, *_float_tail(model)],
+        nodes_to_exclude=_float(model),
     )
     return onnx.load(str(target))
 
 
-def _float_tail(model: onnx.ModelProto) -> list[str]:
-    """Names of the nodes before the first convolution and from the classifier on."""
+def _float(model: onnx.ModelProto) -> list[str]:
+    """Names of the nodes before the first convolution, of the convolutions that make logits, and of all that follow."""
     nodes = list(model.graph.node)
-    convolutions = [index for index, node in enumerate(nodes) if node.op_type == "Conv"]
-    return [node.name for node in (*nodes[: convolutions[0]], *nodes[convolutions[-1] :])]
+    channels = {tensor.name: tensor.dims[0] for tensor in model.graph.initializer if len(tensor.dims) == 4}
+    first = next(index for index, node in enumerate(nodes) if node.op_type == "Conv")
+    logits: set[str] = set()
+    for node in nodes:
+        classifies = node.op_type == "Conv" and channels.get(node.input[1]) == len(categories.SCORED)
+        if classifies or not logits.isdisjoint(node.input):
+            logits.update(node.output)
+    return [node.name for i, node in enumerate(nodes) if i < first or not logits.isdisjoint(node.output)]
