@@ -55,7 +55,7 @@ def parser() -> Parser:
     made.add_argument(
         "--batch", type=int, default=defaults.batch, help="frames a step, of all workers together (default %(default)s)"
     )
-    made.add_argument("--init", metavar="MODEL", help="start from the weights of this .keras or float32 .onnx file")
+    made.add_argument("--init", metavar="MODEL", help="start from the weights of this .keras, fp32 or fp16 .onnx")
     made.add_argument(
         "--degrade", type=float, default=defaults.degrade, help="factor on degradations' probabilities (default 1)"
     )

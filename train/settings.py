@@ -62,8 +62,8 @@ class Settings:
     model: str = "lite"
     """A name of `train.models.MODELS`."""
     init: str | None = None
-    """A `model.keras`, or a float32 `.onnx` file, of a network of the same family whose weights the run starts from;
-    None starts as the network says."""
+    """A `model.keras`, or a float32 or float16 `.onnx` file, of a network of the same family whose weights the run
+    starts from; None starts as the network says."""
     epochs: int = 8
     """With 3,300 frames an epoch; the curve is still rising slowly then, after an hour on two cores."""
     batch: int = 8

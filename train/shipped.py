@@ -1,7 +1,8 @@
-"""Weights of a float32 file that `convert` made, as a network that can be trained on.
+"""Weights of a float32 or float16 file that `convert` made, as a network that can be trained on.
 
-What is shipped is the converted file alone. In it every batch normalisation is gone into the convolution before it, so
-the way back needs frames: the moments of each convolution's output on them are what its normalisation held.
+What is shipped is the converted file alone, and `weights/` holds one to go on from. In it every batch normalisation is
+gone into the convolution before it, so the way back needs frames: the moments of each convolution's output on them are
+what its normalisation held.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def read(path: Path) -> dict[str, tuple[Array, Array]]:
     """The convolutions of a file by layer: taps in Keras' layout [height, width, in, out], and offsets [out].
 
     Raises:
-        DataInvalid: no float32 file of a network of ours, or the package that reads it is missing.
+        DataInvalid: no such file of a network of ours, or the package that reads it is missing.
     """
     try:
         import onnx  # noqa: PLC0415  only who starts from such a file needs it
@@ -48,13 +49,11 @@ def read(path: Path) -> dict[str, tuple[Array, Array]]:
         names = [match[1] for text in (node.name, *node.input[1:]) if (match := _LAYER.match(text))]
         if node.op_type != "Conv" or not names or not all(name in values for name in node.input[1:]):
             continue
-        taps = values[node.input[1]]
-        if taps.dtype != np.float32:
-            raise DataInvalid(f"{path} is not float32: start from the float32 file of that model")
-        offsets = values[node.input[2]] if len(node.input) > 2 else np.zeros(taps.shape[0], np.float32)
+        taps = values[node.input[1]].astype(np.float32)
+        offsets = values[node.input[2]].astype(np.float32) if len(node.input) > 2 else np.zeros(len(taps), np.float32)
         found[names[0]] = (taps.transpose(2, 3, 1, 0), offsets)
-    if not found:
-        raise DataInvalid(f"{path} holds no layers of a network that `train` made")
+    if len(found) < 2:  # of an int8 file the classifier alone is left
+        raise DataInvalid(f"{path} holds no weights in float32 or float16 of a network that `train` made")
     return found
 
 
@@ -63,7 +62,7 @@ def take(model: keras.Model, path: Path, frames: Sequence[Frame]) -> list[str]:
 
     Args:
         model: a network of Keras' own layers.
-        path: a float32 file.
+        path: a float32 or float16 file.
         frames: uint8 [height, width, 3] of one size, as in training: what the normalisations' moments are taken of.
 
     Raises:

@@ -39,8 +39,8 @@ def two_halves(_cluster) -> tf.distribute.Strategy:
 class Kept(Trainer):
     last: Trainer
 
-    def __init__(self, *given) -> None:
-        super().__init__(*given)
+    def __init__(self, *given, **named) -> None:
+        super().__init__(*given, **named)
         Kept.last = self
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from keras.layers import BatchNormalization
+from keras.layers import BatchNormalization, Conv2D, DepthwiseConv2D
 
 from convert import export, graph
-from runtime import scenes
+from runtime import model_files, scenes
 from runtime.errors import DataInvalid
 from runtime.frames import Frame, Geometry
 from train import shipped
@@ -63,6 +63,21 @@ def test_normalisations_hold_the_moments_of_the_frames(file: Path) -> None:
     np.testing.assert_allclose(serving, training, atol=0.02 * float(np.abs(serving).max()))
 
 
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_shipped_files_hold_the_encoder(precision: str) -> None:
+    stored = shipped.read(model_files.find(f"accurate-{precision}"))
+    encoder = {layer.name for layer in MODELS["lite"](imagenet=False).layers if layer.name.startswith("stage")}
+    assert {name for name in encoder if name.endswith(("expand", "depthwise", "project"))} <= set(stored)
+
+
+def test_the_weights_to_go_on_from_are_of_the_whole_network_as_it_is() -> None:
+    network = {layer.name: layer for layer in MODELS["lite"](imagenet=False).layers}
+    stored = shipped.read(Path(shipped.__file__).parent / "weights" / "lite-fp16.onnx")
+    convolutions = {name for name, layer in network.items() if isinstance(layer, Conv2D | DepthwiseConv2D)}
+    assert set(stored) == convolutions
+    assert all(sorted(taps.shape) == sorted(network[name].kernel.shape) for name, (taps, _) in stored.items())
+
+
 def test_layers_that_the_file_lacks_are_made_and_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stored = shipped.read(file)
     del stored["down4_conv"], stored["classify"]
@@ -81,7 +96,7 @@ def test_what_is_no_such_file_is_told(file: Path, tmp_path: Path) -> None:
     broken.write_bytes(b"no protobuf")
     with pytest.raises(DataInvalid, match="is no ONNX file"):
         shipped.read(broken)
-    with pytest.raises(DataInvalid, match="is not float32"):
-        shipped.read(Path("runtime/models/accurate-fp16.onnx"))
+    with pytest.raises(DataInvalid, match="holds no weights in float32 or float16"):
+        shipped.read(model_files.find("accurate-int8"))
     with pytest.raises(DataInvalid, match="is of another network"):
         shipped.take(MODELS["lite"](), file, frames(1))
