@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+from keras.activations import linear
 from keras.layers import DepthwiseConv2D
 
 _ONES = [1, 1, 1, 1]
@@ -46,10 +47,14 @@ def depthwise5(inputs: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callabl
 
 
 class QuickDepthwiseConv2D(DepthwiseConv2D):  # type: ignore[misc]  # keras carries no types
-    """As DepthwiseConv2D."""
+    """As DepthwiseConv2D; quick where it is of 5 x 5 taps and nothing more."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        plain = self.strides == (1, 1) and self.depth_multiplier == 1 and not self.use_bias and self.padding == "same"
-        if self.kernel_size != (5, 5) or not plain:
-            return super().call(inputs)
-        return depthwise5(inputs, tf.convert_to_tensor(self.kernel))
+        quick = (
+            self.kernel_size == (5, 5)
+            and self.strides == self.dilation_rate == (1, 1)
+            and (self.padding, self.data_format, self.depth_multiplier) == ("same", "channels_last", 1)
+            and not self.use_bias
+            and self.activation is linear
+        )
+        return depthwise5(inputs, tf.convert_to_tensor(self.kernel)) if quick else super().call(inputs)

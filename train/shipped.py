@@ -8,13 +8,14 @@ what its normalisation held.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from keras import tree
 from keras.layers import BatchNormalization, Conv2D, DepthwiseConv2D
 
 from runtime.errors import DataInvalid
@@ -24,6 +25,7 @@ FRAMES = 32
 """Training samples that moments are taken of: 3 million pixels, and seconds."""
 
 Array = npt.NDArray[np.float32]
+Moments = Callable[[Sequence[Frame]], list[tuple[Array, Array]]]
 # As the export names a layer's nodes and weights: lite_1/stage0_block0_project_1/convolution/...
 _LAYER = re.compile(r"\w+/(\w+?)_\d+/(?:convolution|depthwise|BiasAdd)")
 
@@ -36,12 +38,13 @@ def read(path: Path) -> dict[str, tuple[Array, Array]]:
     """
     try:
         import onnx  # noqa: PLC0415  only who starts from such a file needs it
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415
         from onnx import numpy_helper  # noqa: PLC0415
     except ImportError as error:
         raise DataInvalid(f"to start from {path}, install the package onnx: pip install 'roadmask[convert]'") from error
     try:
         graph = onnx.load(path).graph
-    except Exception as error:  # protobuf has no public base class for what a broken file raises
+    except (OSError, DecodeError) as error:
         raise DataInvalid(f"{path} is no ONNX file") from error
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     found: dict[str, tuple[Array, Array]] = {}
@@ -110,33 +113,38 @@ def _normalise(
 
     Layers that the file does not hold are normalised for real, and first: as many rounds as may stand in a row.
     """
-    probe = keras.Model(model.input, [layer.output for layer in convolutions])
-    for _ in missing:
-        for layer, (mean, variance) in zip(convolutions, _moments(probe, frames[:4]), strict=True):
-            if layer.name in missing:
+    fresh = [layer for layer in convolutions if layer.name in missing]
+    if fresh:
+        moments = _moments_of(model, fresh)
+        for _ in fresh:
+            for layer, (mean, variance) in zip(fresh, moments(frames[:4]), strict=True):
                 gamma, beta, _, _ = norms[layer.name].get_weights()
                 norms[layer.name].set_weights([gamma, beta, mean, variance])
-    for layer, (mean, variance) in zip(convolutions, _moments(probe, frames), strict=True):
-        if layer.name not in missing:
-            norm = norms[layer.name]
-            deviation = np.sqrt(variance + norm.epsilon)
-            (taps,), (_, beta, _, ones) = layer.get_weights(), norm.get_weights()
-            depthwise = isinstance(layer, DepthwiseConv2D)
-            layer.set_weights([taps / (deviation[:, None] if depthwise else deviation)])
-            norm.set_weights([deviation, beta + mean, mean / deviation, ones])
+    stored = [layer for layer in convolutions if layer.name not in missing]
+    for layer, (mean, variance) in zip(stored, _moments_of(model, stored)(frames), strict=True):
+        norm = norms[layer.name]
+        deviation = np.sqrt(variance + norm.epsilon)
+        (taps,), (_, beta, _, ones) = layer.get_weights(), norm.get_weights()
+        depthwise = isinstance(layer, DepthwiseConv2D)
+        layer.set_weights([taps / (deviation[:, None] if depthwise else deviation)])
+        norm.set_weights([deviation, beta + mean, mean / deviation, ones])
 
 
-def _moments(probe: keras.Model, frames: Sequence[Frame]) -> list[tuple[Array, Array]]:
-    """Mean and variance of each output by channel, over all frames."""
+def _moments_of(model: keras.Model, layers: Sequence[keras.layers.Layer]) -> Moments:
+    """A function from frames to mean and variance of each layer's output by channel, over all of them."""
+    probe = keras.Model(model.input, [layer.output for layer in layers])
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def squares(image: tf.Tensor) -> list[tf.Tensor]:
         pixels = [0, 1, 2]
         return [
             tf.stack([tf.reduce_mean(output, pixels), tf.reduce_mean(tf.square(output), pixels)])
-            for output in probe(image, training=False)
+            for output in tree.flatten(probe(image, training=False))  # one output comes without a list
         ]
 
-    rows = [squares(tf.cast(frame[None], tf.float32)) for frame in frames]
-    means = [np.mean([np.asarray(one, np.float64) for one in column], axis=0) for column in zip(*rows, strict=True)]
-    return [(mean.astype(np.float32), (square - mean**2).astype(np.float32)) for mean, square in means]
+    def moments(frames: Sequence[Frame]) -> list[tuple[Array, Array]]:
+        rows = [squares(tf.cast(frame[None], tf.float32)) for frame in frames]
+        means = [np.mean([np.asarray(one, np.float64) for one in column], axis=0) for column in zip(*rows, strict=True)]
+        return [(mean.astype(np.float32), (square - mean**2).astype(np.float32)) for mean, square in means]
+
+    return moments

@@ -59,10 +59,21 @@ def test_the_fused_norm_trains_and_infers_as_keras_own_does() -> None:
             np.testing.assert_allclose(ours, theirs, rtol=2e-3)
 
 
-@pytest.mark.parametrize(("kernel", "stride"), [(5, 1), (5, 2), (3, 1), (9, 1)])
-def test_the_quick_depthwise_convolution_has_keras_own_outputs_and_gradients(kernel: int, stride: int) -> None:
+@pytest.mark.parametrize(
+    ("kernel", "more"),
+    [
+        (5, {}),
+        (5, {"strides": 2}),
+        (5, {"dilation_rate": 2}),
+        (5, {"activation": "relu6"}),
+        (5, {"padding": "valid"}),
+        (3, {}),
+        (9, {}),
+    ],
+)
+def test_the_quick_depthwise_convolution_has_keras_own_outputs_and_gradients(kernel: int, more: dict[str, Any]) -> None:
     inputs = keras.Input((None, None, 4))
-    convolve = keras.layers.DepthwiseConv2D(kernel, stride, padding="same", use_bias=False)
+    convolve = keras.layers.DepthwiseConv2D(kernel, **{"padding": "same", "use_bias": False, **more})
     plain = keras.Model(inputs, convolve(inputs))
     twin = quick(plain)
     assert isinstance(twin.layers[1], QuickDepthwiseConv2D)
