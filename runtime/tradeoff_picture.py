@@ -20,11 +20,29 @@ TITLE_WIDTH = 78
 MARKERS = dict(zip(PRECISIONS, ("s", "^", "o"), strict=True))
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's, which colour-blind readers tell apart; the black one and the yellow one left out."""
+PLACES = (
+    (0, 8, "center", "bottom"),
+    (0, -8, "center", "top"),
+    (9, 0, "left", "center"),
+    (-9, 0, "right", "center"),
+    (5, 6, "left", "bottom"),
+    (-5, 6, "right", "bottom"),
+    (5, -6, "left", "top"),
+    (-5, -6, "right", "top"),
+)
+"""Where a label may stand beside its point, in points of 1/72 inch, the best first."""
 MOST_NAMES = len(COLORS)
 
 
 def draw(points: Sequence[Point], pillow_ms: float, title: str) -> bytes:
-    """A PNG with a panel for each data set.
+    """`plot`'s figure as a PNG; its arguments and errors."""
+    buffer = io.BytesIO()
+    plot(points, pillow_ms, title).savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def plot(points: Sequence[Point], pillow_ms: float, title: str) -> Any:
+    """A matplotlib figure with a panel for each data set.
 
     Args:
         points: at least one, all scored on the same data sets, of at most MOST_NAMES names.
@@ -41,31 +59,23 @@ def draw(points: Sequence[Point], pillow_ms: float, title: str) -> bytes:
     figure = titled_figure(width * len(sets), height + 0.3 + 0.25 * len(lines), lines)
     for axes, name in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
         _panel(axes, points, name, pillow_ms)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    return figure
 
 
 def _panel(axes: Any, points: Sequence[Point], data: str, pillow_ms: float) -> None:
     colors = dict(zip(dict.fromkeys(point.name for point in points), COLORS, strict=False))
+    labels = []
     for name, color in colors.items():
         of_name = sorted((p for p in points if p.name == name), key=lambda p: p.median_ms)
         there = [(p.median_ms, p.mean_iou[data], p.precision) for p in of_name if p.mean_iou[data] is not None]
         axes.plot([ms for ms, _, _ in there], [iou for _, iou, _ in there], color=color, linewidth=1.2, zorder=2)
         for ms, iou, precision in there:
             axes.plot(ms, iou, MARKERS.get(precision, "D"), color=color, markersize=8, zorder=3)
-            axes.annotate(
-                f"{name} {precision}\n{iou:.3f}, {ms:.3g} ms",
-                (ms, iou),
-                textcoords="offset points",
-                xytext=(0, 8),
-                ha="center",
-                va="bottom",
-                fontsize=9,
-                color=color,
-            )
+            told = f"{name} {precision}\n{iou:.3f}, {ms:.3g} ms"
+            kept = axes.annotate(told, (ms, iou), (0, 0), textcoords="offset points", fontsize=9, color=color)
+            labels.append(kept)
     axes.axvline(pillow_ms, color="0.5", linestyle="--", linewidth=1)
-    axes.annotate(
+    decoding = axes.annotate(
         f"Pillow decodes the frame's PNG: {pillow_ms:.3g} ms",
         (pillow_ms, 0.02),
         xycoords=("data", "axes fraction"),
@@ -78,6 +88,35 @@ def _panel(axes: Any, points: Sequence[Point], data: str, pillow_ms: float) -> N
         color="0.4",
     )
     _scales(axes, points, data, pillow_ms)
+    _keep_apart(labels, [decoding])
+
+
+def _keep_apart(labels: Sequence[Any], others: Sequence[Any]) -> None:
+    """Move each label to where it covers fewest points and texts; in turn, and once more with all of them standing."""
+    if not labels:
+        return
+    axes = labels[0].axes
+    renderer = axes.figure.canvas.get_renderer()
+    whole = axes.get_window_extent(renderer)
+    taken = [other.get_window_extent(renderer) for other in others]
+    taken += [line.get_window_extent(renderer) for line in axes.lines if line.get_marker() != "None"]
+    standing: dict[Any, Any] = {}
+
+    def stand(label: Any, place: tuple[float, float, str, str]) -> Any:
+        right, up, across, along = place
+        label.xyann = (right, up)
+        label.set(ha=across, va=along)
+        return label.get_window_extent(renderer)
+
+    def covered(label: Any, place: tuple[float, float, str, str]) -> int:
+        box = stand(label, place)
+        found = sum(1 for other in taken if box.overlaps(other))
+        found += sum(1 for other, its in standing.items() if other is not label and box.overlaps(its))
+        is_outside = bool(box.x0 < whole.x0 or box.x1 > whole.x1 or box.y0 < whole.y0 or box.y1 > whole.y1)
+        return found + 2 * is_outside
+
+    for label in [*labels, *labels]:
+        standing[label] = stand(label, min(PLACES, key=lambda place: covered(label, place)))
 
 
 def _scales(axes: Any, points: Sequence[Point], data: str, pillow_ms: float) -> None:

@@ -25,6 +25,9 @@ from runtime.segmenter import Segmenter
 DAYLIGHT = (42, 39, 19)
 """Seeds of scenes in clear daylight."""
 
+MOST_GMAC = {"accurate": 5, "fast": 1.2}
+"""Of a frame of 2048 x 1024, by the names that are shipped."""
+
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[str]:
@@ -91,7 +94,7 @@ def test_shipped_files_are_small_and_as_summed() -> None:
     assert dict(zip(sums[1::2], sums[::2], strict=True)) == {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in model_files.SHIPPED.glob("*.onnx")
     }
-    assert model_files.stems() == ("accurate-fp16", "accurate-fp32", "accurate-int8")
+    assert model_files.stems() == tuple(f"{name}-{p}" for name in MOST_GMAC for p in ("fp16", "fp32", "int8"))
     for path in model_files.SHIPPED.glob("*.onnx"):
         assert path.stat().st_size < 16e6
 
@@ -102,20 +105,19 @@ def test_the_contract_states_what_the_card_does() -> None:
         contract = Segmenter.load(model_files.find(stem)).contract
         assert set(contract.accuracy) == {"cityscapes", "camvid"}
         assert contract.gmac is not None
-        assert contract.gmac <= 5
+        assert contract.gmac <= MOST_GMAC[stem.rpartition("-")[0]]
         for row in contract.accuracy.values():
             assert f"{row['mean_iou']:.4f}" in card, (stem, row)
 
 
-def test_it_segments_real_frames_as_well_as_the_card_says(camvid: Path) -> None:
+@pytest.mark.parametrize(("name", "least"), [("accurate", 0.78), ("fast", 0.74)])
+def test_it_segments_real_frames_as_well_as_the_card_says(camvid: Path, name: str, least: float) -> None:
     pairs = datasets.spread(Source.parse(f"camvid:{camvid}").pairs("val"), 34)
     scores = {
-        precision: evaluate.evaluate(
-            Segmenter.load(model_files.find(f"accurate-{precision}")).segment, pairs
-        ).mean_iou()
+        precision: evaluate.evaluate(Segmenter.load(model_files.find(f"{name}-{precision}")).segment, pairs).mean_iou()
         for precision in ("int8", "fp32")
     }
-    assert scores["int8"] > 0.76
+    assert scores["int8"] > least
     assert abs(scores["int8"] - scores["fp32"]) < 0.01
 
 

@@ -121,3 +121,18 @@ def test_a_better_model_is_drawn_higher_and_a_slower_one_further_right() -> None
 
 def test_a_model_without_a_score_is_left_out_of_the_picture() -> None:
     assert tradeoff_picture.draw([point("good", "int8", 20, 0.8), point("none", "fp32", 30, None)], 50, "title")
+
+
+def test_no_label_covers_another() -> None:
+    near = [
+        point("accurate", "int8", 65.3, 0.8186),
+        point("accurate", "fp32", 114.1, 0.8166),
+        point("before", "int8", 49.8, 0.8204),
+        point("before", "fp32", 96.5, 0.8204),
+        point("fast", "int8", 17.6, 0.7827),
+    ]
+    figure = tradeoff_picture.plot(near, 80.1, "five of one run")
+    (axes,) = figure.axes
+    boxes = [text.get_window_extent(figure.canvas.get_renderer()) for text in axes.texts]
+    assert len(boxes) == len(near) + 1
+    assert not [(a, b) for n, a in enumerate(boxes) for b in boxes[:n] if a.overlaps(b)]

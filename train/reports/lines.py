@@ -10,7 +10,7 @@ from train.reports.markup import Html
 
 WIDTH, HEIGHT = 420, 260
 """Of the view box: about a phone's width, so that text is as large as the page's there, too."""
-LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 38
+LEFT, RIGHT, TOP, BOTTOM = 60, 10, 12, 38
 COLORS = 8
 """Of the page's style: `--line0` to `--line7`; with dashes and markers, more lines than that can be told apart."""
 DASHES = ("", "6 3", "2 3")
