@@ -1,8 +1,7 @@
 """Weights of a float32 or float16 file that `convert` made, as a network that can be trained on.
 
-What is shipped is the converted file alone, and `weights/` holds one to go on from. In it every batch normalisation is
-gone into the convolution before it, so the way back needs frames: the moments of each convolution's output on them are
-what its normalisation held.
+What is shipped is the converted file alone. In it every batch normalisation is gone into the convolution before it, so
+the way back needs frames: the moments of each convolution's output on them are what its normalisation held.
 """
 
 from __future__ import annotations
@@ -55,7 +54,8 @@ def read(path: Path) -> dict[str, tuple[Array, Array]]:
         taps = values[node.input[1]].astype(np.float32)
         offsets = values[node.input[2]].astype(np.float32) if len(node.input) > 2 else np.zeros(len(taps), np.float32)
         found[names[0]] = (taps.transpose(2, 3, 1, 0), offsets)
-    if len(found) < 2:  # of an int8 file the classifier alone is left
+    # Of an int8 file the classifiers are left.
+    if not found or any(node.op_type == "QuantizeLinear" for node in graph.node):
         raise DataInvalid(f"{path} holds no weights in float32 or float16 of a network that `train` made")
     return found
 
