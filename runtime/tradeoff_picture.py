@@ -72,8 +72,7 @@ def _panel(axes: Any, points: Sequence[Point], data: str, pillow_ms: float) -> N
         for ms, iou, precision in there:
             axes.plot(ms, iou, MARKERS.get(precision, "D"), color=color, markersize=8, zorder=3)
             told = f"{name} {precision}\n{iou:.3f}, {ms:.3g} ms"
-            kept = axes.annotate(told, (ms, iou), (0, 0), textcoords="offset points", fontsize=9, color=color)
-            labels.append(kept)
+            labels.append(axes.annotate(told, (ms, iou), (0, 0), textcoords="offset points", fontsize=9, color=color))
     axes.axvline(pillow_ms, color="0.5", linestyle="--", linewidth=1)
     decoding = axes.annotate(
         f"Pillow decodes the frame's PNG: {pillow_ms:.3g} ms",
@@ -88,32 +87,30 @@ def _panel(axes: Any, points: Sequence[Point], data: str, pillow_ms: float) -> N
         color="0.4",
     )
     _scales(axes, points, data, pillow_ms)
-    _keep_apart(labels, [decoding])
+    _keep_apart(labels, decoding)
 
 
-def _keep_apart(labels: Sequence[Any], others: Sequence[Any]) -> None:
+def _keep_apart(labels: Sequence[Any], other: Any) -> None:
     """Move each label to where it covers fewest points and texts; in turn, and once more with all of them standing."""
     if not labels:
         return
     axes = labels[0].axes
     renderer = axes.figure.canvas.get_renderer()
     whole = axes.get_window_extent(renderer)
-    taken = [other.get_window_extent(renderer) for other in others]
+    taken = [other.get_window_extent(renderer)]
     taken += [line.get_window_extent(renderer) for line in axes.lines if line.get_marker() != "None"]
     standing: dict[Any, Any] = {}
 
     def stand(label: Any, place: tuple[float, float, str, str]) -> Any:
-        right, up, across, along = place
-        label.xyann = (right, up)
-        label.set(ha=across, va=along)
+        label.xyann = place[:2]
+        label.set(ha=place[2], va=place[3])
         return label.get_window_extent(renderer)
 
     def covered(label: Any, place: tuple[float, float, str, str]) -> int:
         box = stand(label, place)
-        found = sum(1 for other in taken if box.overlaps(other))
-        found += sum(1 for other, its in standing.items() if other is not label and box.overlaps(its))
+        others = [*taken, *(its for one, its in standing.items() if one is not label)]
         is_outside = bool(box.x0 < whole.x0 or box.x1 > whole.x1 or box.y0 < whole.y0 or box.y1 > whole.y1)
-        return found + 2 * is_outside
+        return sum(map(bool, map(box.overlaps, others))) + 2 * is_outside
 
     for label in [*labels, *labels]:
         standing[label] = stand(label, min(PLACES, key=lambda place: covered(label, place)))
